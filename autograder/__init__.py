@@ -1,0 +1,1 @@
+"""Grading, and what the instructor makes from the solutions."""

@@ -1,0 +1,1 @@
+"""The course library: data, learners and experiments for few-shot learning."""

@@ -1,0 +1,1 @@
+"""Images on disk and in memory, and the episodes drawn from them."""

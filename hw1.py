@@ -1,0 +1,445 @@
+"""Homework 1, Problem 2: a memory-augmented network that learns from a few examples.
+
+The network reads a task as one sequence: N·K labelled support images, then N query images whose
+labels it has to name (Santoro et al., 2016). Its memory is the state of an LSTM.
+
+You fill in two functions: `MANN.forward` and `MANN.loss_function`. Then train with
+
+    python hw1.py --num_shot 1 --num_classes 2
+    tensorboard --logdir runs/
+"""
+
+import argparse
+import os
+import random
+import signal
+import sys
+import traceback
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.data import DataLoader
+from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
+from tqdm import tqdm
+
+from load_data import DataGenerator, DataProblem
+
+WEIGHT_DECAY = 0.1  # of AdamW
+WARM_UP = 0.1  # the part of training in which the learning rate rises; it falls in the rest
+CURVE_TASKS = 600  # test tasks behind each point of Loss/test and Accuracy/test
+FINAL_TASKS = 2000  # test tasks behind the accuracy printed at the end
+SAVE_EVERY = 10  # evaluations between two checkpoints
+
+
+def initialize_weights(lstm):
+    """Xavier for the input weights, orthogonal for the recurrent ones, zero for the biases."""
+    for name, weight in lstm.named_parameters():
+        if "weight_ih" in name:
+            nn.init.xavier_uniform_(weight)
+        elif "weight_hh" in name:
+            nn.init.orthogonal_(weight)
+        else:
+            nn.init.zeros_(weight)
+
+
+class MANN(nn.Module):
+    """Two LSTMs that read a task and answer at every step.
+
+    Args:
+        num_classes: N.
+        samples_per_class: K+1, K support images and one query image.
+        hidden_dim: width of the first LSTM, the network's memory.
+    """
+
+    def __init__(self, num_classes, samples_per_class, hidden_dim):
+        super().__init__()
+        self.num_classes = num_classes
+        self.samples_per_class = samples_per_class
+        self.layer1 = nn.LSTM(784 + num_classes, hidden_dim, batch_first=True)
+        self.layer2 = nn.LSTM(hidden_dim, num_classes, batch_first=True)
+        initialize_weights(self.layer1)
+        initialize_weights(self.layer2)
+
+    def forward(self, input_images, input_labels):
+        """Read a batch of tasks and predict a label at every step. This is Problem 2a.
+
+        Concatenate each image with its label; the query images, the last row, get zeros
+        instead, for their labels are what the network has to find. Feed the rows one after
+        the other as one sequence of (K+1)·N steps through the two layers.
+
+        Args:
+            input_images: float32 [B, K+1, N, 784].
+            input_labels: float32 [B, K+1, N, N], one-hot.
+
+        Returns:
+            float32 [B, K+1, N, N]: for each image, a score (logit) for each class.
+        """
+        #### YOUR CODE GOES HERE ####
+        raise NotImplementedError("Problem 2a is not filled in")
+
+    def loss_function(self, preds, labels):
+        """The cross entropy of the query images alone. This is Problem 2b.
+
+        Args:
+            preds: float32 [B, K+1, N, N], what `forward` returned; the classes are the last axis.
+            labels: float32 [B, K+1, N, N], one-hot.
+
+        Returns:
+            A scalar, the mean over the B·N query images.
+        """
+        #### YOUR CODE GOES HERE ####
+        raise NotImplementedError("Problem 2b is not filled in")
+
+
+# From here on everything is given.
+
+
+def train_step(images, labels, model, optim, eval=False):
+    """Predict a batch and, unless `eval`, update the model.
+
+    Returns:
+        (predictions [B, K+1, N, N], loss), both detached from the graph.
+    """
+    with torch.set_grad_enabled(not eval):
+        predictions = model(images, labels)
+        loss = model.loss_function(predictions, labels)
+    if not eval:
+        optim.zero_grad()
+        loss.backward()
+        optim.step()
+    return predictions.detach(), loss.detach()
+
+
+def soften(images):
+    """Blur images by a 3×3 mean: [B, K+1, N, 784] → the same shape.
+
+    A pen line is one pixel wide, so two drawings of a character share few pixels. Blurred lines
+    overlap, which is worth about ten points of accuracy at K = 1, N = 4.
+    """
+    pictures = images.reshape(-1, 1, 28, 28)
+    return F.avg_pool2d(pictures, kernel_size=3, stride=1, padding=1).reshape(images.shape)
+
+
+def turn(images, labels):
+    """Turn each character of each task by 0, 90, 180 or 270 degrees, all its images alike.
+
+    A turned character is a new character, so there are four times as many to learn from
+    (Santoro et al., 2016, section 4.1).
+    """
+    B, shots, N, _ = images.shape
+    pixels = torch.arange(784, device=images.device).view(28, 28)
+    turned = torch.stack([torch.rot90(pixels, quarter).flatten() for quarter in range(4)])
+    quarters = torch.randint(4, (B, N), device=images.device)
+    classes = labels.argmax(dim=-1)  # which character each image shows
+    quarters = quarters.gather(1, classes.view(B, -1)).view(B, shots, N)
+    return images.gather(-1, turned[quarters])
+
+
+def draw_tasks(generator, count, device):
+    """Draw `count` tasks as one batch: images [count, K+1, N, 784], labels [count, K+1, N, N]."""
+    images, labels = next(iter(DataLoader(generator, batch_size=count)))
+    return images.to(device, torch.float32), labels.to(device, torch.float32)
+
+
+@torch.no_grad()
+def evaluate(model, tasks, batch_size):
+    """Query loss, and the query accuracy of every task, [tasks]."""
+    model.eval()
+    losses, accuracies = [], []
+    for images, labels in zip(*(part.split(batch_size) for part in tasks), strict=True):
+        predictions, loss = train_step(soften(images), labels, model, None, eval=True)
+        right = predictions[:, -1].argmax(-1) == labels[:, -1].argmax(-1)
+        losses.append(loss * len(images))
+        accuracies.append(right.float().mean(dim=-1))
+    model.train()
+    return (torch.stack(losses).sum() / len(tasks[0])).item(), torch.cat(accuracies)
+
+
+def draw_picture(images, labels):
+    """Draw one task for TensorBoard: a row a shot, a label over each image, the query row framed.
+
+    Args:
+        images: [K+1, N, 784], ink 1 and paper 0.
+        labels: [K+1, N, N], one-hot.
+
+    Returns:
+        uint8 [height, width, 3].
+    """
+    from PIL import Image, ImageDraw, ImageFont  # imageio brings it along
+
+    shots, N, _ = images.shape
+    tile, margin, left = 84, 26, 96
+    canvas = Image.new("RGB", (left + N * (tile + 12) + 12, shots * (tile + margin) + 24), "white")
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(size=15)
+    for k in range(shots):
+        query = k == shots - 1
+        top = k * (tile + margin) + (18 if query else 6)
+        if query:
+            draw.rectangle([4, top - 4, canvas.width - 5, canvas.height - 3], "#fff3d6", "#d08700")
+        draw.text(
+            (14, top + margin + tile // 2 - 10),
+            "query" if query else f"shot {k + 1}",
+            "#8a5a00" if query else "#444444",
+            font,
+        )
+        for n in range(N):
+            x = left + n * (tile + 12)
+            ink = (255 - 255 * images[k, n].reshape(28, 28).clip(0, 1)).astype(np.uint8)
+            picture = Image.fromarray(ink).resize((tile, tile), Image.NEAREST)
+            canvas.paste(picture, (x, top + margin - 4))
+            draw.rectangle(
+                [x - 1, top + margin - 5, x + tile, top + margin + tile - 4], None, "#bbbbbb"
+            )
+            draw.text(
+                (x + tile / 2, top + 10), f"class {labels[k, n].argmax()}", "black", font, "mm"
+            )
+    return np.asarray(canvas)
+
+
+def check_problems(generator, model, device):
+    """Try the three functions on one task before training, to name what is wrong with them."""
+    K1, N = generator.num_samples_per_class, generator.num_classes
+    compare("Problem 1: _sample", generator._sample(), [[K1, N, 784], [K1, N, N]])
+    images, labels = draw_tasks(generator, 2, device)
+    predictions = model(images, labels)
+    compare("Problem 2a: forward", [predictions], [[2, K1, N, N]])
+    loss = model.loss_function(predictions, labels)
+    compare("Problem 2b: loss_function", [loss], [[]])
+    if not loss.requires_grad:
+        raise DataProblem("Problem 2b: the loss has no gradient, so nothing would be learnt.")
+
+
+def compare(what, arrays, shapes):
+    """Raise a `DataProblem` unless `arrays` have these shapes."""
+    try:
+        given = [list(array.shape) for array in arrays]
+    except (TypeError, AttributeError):
+        given = "something that is not a tensor"
+    if given != shapes:
+        raise DataProblem(f"{what} returned shapes {given}; the handout asks for {shapes}.")
+
+
+def save(path, content):
+    """`torch.save`, but a run killed half-way leaves the old file whole."""
+    torch.save(content, path.with_suffix(".partial"))
+    os.replace(path.with_suffix(".partial"), path)
+
+
+def seed_everything(seed):
+    """Seed every generator a homework may use."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def choose_device(name):
+    """`auto` takes the first of CUDA and MPS that is there, else the CPU."""
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        name = next(device for device, available in there.items() if available)
+    if not there[name]:
+        raise DataProblem(f"--device {name}: this machine has none. Use --device auto.")
+    return torch.device(name)
+
+
+def ignore_interrupts(worker):
+    """Ctrl-C is for the main process, which stops its DataLoader workers itself."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def open_run(config):
+    """The run's folder and, with --resume, the checkpoint in it. An older run is moved aside."""
+    folder = Path(
+        f"runs/{config.num_classes}_{config.num_shot}_{config.random_seed}_{config.hidden_dim}"
+    )
+    checkpoint = folder / "checkpoint.pt"
+    if config.resume:
+        if not checkpoint.exists():
+            raise DataProblem(f"Nothing to resume in {folder}: start the run without --resume.")
+        state = torch.load(checkpoint, weights_only=True)
+        for name, value in state["recipe"].items():
+            if vars(config)[name] != value:
+                raise DataProblem(f"The run in {folder} has --{name} {value}: resume it with that.")
+        return folder, state
+    if folder.exists():
+        number = next(n for n in range(1, 10**6) if not Path(f"{folder}.{n}").exists())
+        print(f"The run that was in {folder} is now in {folder.rename(f'{folder}.{number}')}.")
+    folder.mkdir(parents=True)
+    return folder, None
+
+
+def main(config):
+    """Train a MANN, with its curves in TensorBoard and its weights in the run folder."""
+    for name in ("num_shot", "num_classes", "train_steps", "meta_batch_size", "hidden_dim"):
+        if vars(config)[name] < 1:
+            raise DataProblem(f"--{name} {vars(config)[name]}: it must be at least 1.")
+    device = choose_device(config.device)
+    seed_everything(config.random_seed)
+    shape = (config.num_classes, config.num_shot + 1)
+    data = {"data_folder": config.data_folder}
+    train = DataGenerator(*shape, "train", data, cache=config.image_caching)
+    test = DataGenerator(*shape, "test", data, cache=config.image_caching)
+    model = MANN(*shape, config.hidden_dim).to(device)
+    optim = torch.optim.AdamW(
+        model.parameters(), config.learning_rate, weight_decay=WEIGHT_DECAY, fused=True
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optim, config.learning_rate, total_steps=config.train_steps, pct_start=WARM_UP
+    )
+    check_problems(train, model, device)
+
+    folder, state = open_run(config)
+    start = 0
+    if state:
+        start = state["step"]
+        for part, name in ((model, "model"), (optim, "optim"), (schedule, "schedule")):
+            part.load_state_dict(state[name])
+    writer = SummaryWriter(folder, purge_step=start + 1 if state else None)
+    curve_tasks = draw_tasks(test, CURVE_TASKS, device)
+    recipe = {name: vars(config)[name] for name in RECIPE}
+    if not state:
+        picture = draw_picture(*(part[0].cpu().numpy() for part in curve_tasks))
+        writer.add_image("Task", picture, dataformats="HWC")
+        for summary in hparams(recipe, {"Accuracy/test": None}):
+            writer.file_writer.add_summary(summary)
+
+    def checkpoint(step):
+        parts = {"model": model.state_dict(), "optim": optim.state_dict()}
+        parts |= {"schedule": schedule.state_dict(), "step": step, "recipe": recipe}
+        save(folder / "checkpoint.pt", parts)
+
+    seed_everything(config.random_seed + start)
+    batches = iter(
+        DataLoader(
+            train,
+            batch_size=config.meta_batch_size,
+            num_workers=config.num_workers,
+            worker_init_fn=ignore_interrupts,
+            pin_memory=device.type == "cuda",
+        )
+    )
+    bar = tqdm(total=config.train_steps, initial=start, unit="step", desc=folder.name)
+    losses, accuracy, step = [], 0.0, start
+    try:
+        for step in range(start + 1, config.train_steps + 1):
+            images, labels = next(batches)
+            images = images.to(device, torch.float32, non_blocking=True)
+            labels = labels.to(device, torch.float32, non_blocking=True)
+            images = soften(turn(images, labels))
+            _, loss = train_step(images, labels, model, optim)
+            schedule.step()
+            losses.append(loss.item())
+            if not np.isfinite(losses[-1]):
+                raise DataProblem(
+                    f"The loss became {losses[-1]} at step {step}: lower --learning_rate (it is "
+                    f"{config.learning_rate}), or look for a log or a division in loss_function."
+                )
+            bar.update()
+            if step % config.eval_freq and step < config.train_steps:
+                continue
+            test_loss, accuracies = evaluate(model, curve_tasks, config.meta_batch_size)
+            accuracy = accuracies.mean().item()
+            writer.add_scalar("Loss/train", np.mean(losses), step)
+            writer.add_scalar("Loss/test", test_loss, step)
+            writer.add_scalar("Accuracy/test", accuracy, step)
+            bar.set_postfix(loss=f"{np.mean(losses):.3f}", test_accuracy=f"{accuracy:.3f}")
+            losses = []
+            if step % (SAVE_EVERY * config.eval_freq) == 0:
+                checkpoint(step)
+            if accuracy > config.until_accuracy:
+                break
+    except KeyboardInterrupt:
+        bar.close()
+        checkpoint(schedule.last_epoch)  # the steps that were completed
+        sys.exit(f"Stopped at step {schedule.last_epoch}. To go on, add --resume.")
+    finally:
+        bar.close()
+        writer.close()
+
+    checkpoint(step)
+    save(folder / "model.pt", model.state_dict())
+    seed_everything(config.random_seed)
+    _, accuracies = evaluate(model, draw_tasks(test, FINAL_TASKS, device), config.meta_batch_size)
+    interval = 1.96 * accuracies.std() / FINAL_TASKS**0.5
+    print(
+        f"Test accuracy {accuracies.mean():.3f} ± {interval:.3f} "
+        f"({FINAL_TASKS} tasks of {config.num_classes} characters, K = {config.num_shot}; 95 %).\n"
+        f"The weights are in {folder / 'model.pt'}. To see the curves:\n"
+        "    tensorboard --logdir runs/"
+    )
+
+
+def explain(error):
+    """One line for an error in one of the student's functions; None for any other error."""
+    problems = {"_sample": "Problem 1", "forward": "Problem 2a", "loss_function": "Problem 2b"}
+    inside = None
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        code = frame.f_code
+        if code.co_name in problems and Path(code.co_filename).name in ("hw1.py", "load_data.py"):
+            inside = code
+        if inside and code.co_filename == inside.co_filename:
+            number = line  # the deepest line of that file
+    if inside is None:
+        return None
+    where = f"{inside.co_qualname} ({Path(inside.co_filename).name}:{number})"
+    if isinstance(error, NotImplementedError):
+        return f"{problems[inside.co_name]} is not filled in: {where}"
+    return f"{problems[inside.co_name]}: {where} stopped with {type(error).__name__}: {error}"
+
+
+def boolean(text):
+    """`True` or `False` from the command line; argparse's `type=bool` takes both as true."""
+    if text.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither True nor False")
+    return text.lower() == "true"
+
+
+# What decides how a run goes on; --resume asks for the same values again.
+RECIPE = (
+    "num_classes",
+    "num_shot",
+    "meta_batch_size",
+    "hidden_dim",
+    "random_seed",
+    "learning_rate",
+    "train_steps",
+)
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    add = parser.add_argument
+    add("--num_classes", type=int, default=5, help="N, characters in a task")
+    add("--num_shot", type=int, default=1, help="K, support images of each character")
+    # On two cores one worker draws the next batch while the model trains on this one; four
+    # take the cores from the model, and none makes it wait (docs/benchmarks.md).
+    add("--num_workers", type=int, default=1, help="processes that draw tasks")
+    add("--eval_freq", type=int, default=100, help="steps between two points of the curves")
+    add("--meta_batch_size", type=int, default=128, help="B, tasks in a batch")
+    add("--hidden_dim", type=int, default=128, help="width of the first LSTM")
+    add("--random_seed", type=int, default=123)
+    add("--learning_rate", type=float, default=1e-3, help="its highest value")
+    add("--train_steps", type=int, default=25000)
+    add("--image_caching", type=boolean, default=True, help="True or False")
+    add("--data_folder", default="./omniglot_resized")
+    add("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
+    add("--resume", action="store_true", help="go on where the run of these settings stopped")
+    add("--until_accuracy", type=float, default=1.0, help="stop above this test accuracy")
+    try:
+        main(parser.parse_args())
+    except KeyboardInterrupt:
+        sys.exit("Stopped.")
+    except DataProblem as error:
+        sys.exit(str(error).splitlines()[-1].removeprefix("load_data.DataProblem: "))
+    except Exception as error:
+        explanation = explain(error)
+        if explanation is None:
+            raise
+        sys.exit(explanation)
