@@ -10,6 +10,7 @@ You fill in two functions: `MANN.forward` and `MANN.loss_function`. Then train w
 """
 
 import argparse
+import math
 import os
 import random
 import signal
@@ -28,11 +29,11 @@ from tqdm import tqdm
 
 from load_data import DataGenerator, DataProblem
 
-WEIGHT_DECAY = 0.1  # of AdamW
+WEIGHT_DECAY = 0.3  # of AdamW
 WARM_UP = 0.1  # the part of training in which the learning rate rises; it falls in the rest
 CURVE_TASKS = 600  # test tasks behind each point of Loss/test and Accuracy/test
 FINAL_TASKS = 2000  # test tasks behind the accuracy printed at the end
-SAVE_EVERY = 10  # evaluations between two checkpoints
+SAVE_EVERY = 500  # steps between two checkpoints
 
 
 def initialize_weights(lstm):
@@ -265,32 +266,110 @@ def ignore_interrupts(worker):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def open_run(config):
-    """The run's folder and, with --resume, the checkpoint in it. An older run is moved aside."""
-    folder = Path(
-        f"runs/{config.num_classes}_{config.num_shot}_{config.random_seed}_{config.hidden_dim}"
+def load_batches(generator, config):
+    """Batches without end: images [B, K+1, N, 784], labels [B, K+1, N, N]."""
+    return iter(
+        DataLoader(
+            generator,
+            batch_size=config.meta_batch_size,
+            num_workers=config.num_workers,
+            worker_init_fn=ignore_interrupts,
+        )
     )
-    checkpoint = folder / "checkpoint.pt"
-    if config.resume:
-        if not checkpoint.exists():
-            raise DataProblem(f"Nothing to resume in {folder}: start the run without --resume.")
-        state = torch.load(checkpoint, weights_only=True)
+
+
+def make_optimizer(model, config):
+    """AdamW, and a learning rate that rises to --learning_rate and falls back to zero."""
+    optim = torch.optim.AdamW(
+        model.parameters(), config.learning_rate, weight_decay=WEIGHT_DECAY, fused=True
+    )
+
+    def factor(step):
+        done = (step + 1) / (config.train_steps + 1)
+        if done < WARM_UP:
+            return done / WARM_UP
+        return (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP))) / 2
+
+    return optim, torch.optim.lr_scheduler.LambdaLR(optim, factor)
+
+
+def learn(batch, model, optim, schedule, device):
+    """One training step on one batch of tasks; returns its loss as a number."""
+    images, labels = (part.to(device, torch.float32) for part in batch)
+    _, loss = train_step(soften(turn(images, labels)), labels, model, optim)
+    schedule.step()
+    return loss.item()
+
+
+class Run:
+    """A folder under runs/ with curves for TensorBoard, checkpoints and, at the end, weights."""
+
+    def __init__(self, config):
+        self.recipe = {name: vars(config)[name] for name in RECIPE}
+        self.folder = Path(
+            f"runs/{config.num_classes}_{config.num_shot}_{config.random_seed}_{config.hidden_dim}"
+        )
+        self.checkpoint = self.folder / "checkpoint.pt"
+        self.state = self.find_checkpoint() if config.resume else None
+        if self.folder.exists() and not self.state:
+            number = next(n for n in range(1, 10**6) if not Path(f"{self.folder}.{n}").exists())
+            aside = self.folder.rename(f"{self.folder}.{number}")
+            print(f"The earlier run in {self.folder} is now in {aside}.")
+        # What was logged after the checkpoint will be logged again.
+        self.writer = SummaryWriter(
+            self.folder, purge_step=self.state["step"] + 1 if self.state else None
+        )
+
+    def find_checkpoint(self):
+        """The checkpoint to resume; it must have been made with the same settings."""
+        if not self.checkpoint.exists():
+            raise DataProblem(f"Nothing to resume in {self.folder}: start without --resume.")
+        state = torch.load(self.checkpoint, weights_only=True, map_location="cpu")
         for name, value in state["recipe"].items():
-            if vars(config)[name] != value:
-                raise DataProblem(f"The run in {folder} has --{name} {value}: resume it with that.")
-        return folder, state
-    if folder.exists():
-        number = next(n for n in range(1, 10**6) if not Path(f"{folder}.{n}").exists())
-        print(f"The run that was in {folder} is now in {folder.rename(f'{folder}.{number}')}.")
-    folder.mkdir(parents=True)
-    return folder, None
+            if self.recipe[name] != value:
+                raise DataProblem(f"The run in {self.folder} has --{name} {value}: keep to it.")
+        return state
+
+    def restore(self, **parts):
+        """Load model, optimizer and schedule if this run is resumed; returns the steps done."""
+        for name, part in parts.items() if self.state else ():
+            part.load_state_dict(self.state[name])
+        return self.state["step"] if self.state else 0
+
+    def save(self, step, **parts):
+        """Write a checkpoint."""
+        states = {name: part.state_dict() for name, part in parts.items()}
+        save(self.checkpoint, states | {"step": step, "recipe": self.recipe})
+
+    def log_task(self, tasks):
+        """Show the first of `tasks` and the settings in TensorBoard."""
+        picture = draw_picture(*(part[0].cpu().numpy() for part in tasks))
+        self.writer.add_image("Task", picture, dataformats="HWC")
+        for summary in hparams(self.recipe, {"Accuracy/test": None}):
+            self.writer.file_writer.add_summary(summary)
+
+    def log(self, step, scalars):
+        """Add a point to each curve."""
+        for name, value in scalars.items():
+            self.writer.add_scalar(name, value, step)
+
+
+def check_settings(config):
+    """Refuse settings that cannot work."""
+    for name in ("num_classes", "num_shot", "eval_freq", "meta_batch_size", "hidden_dim"):
+        if vars(config)[name] < 1:
+            raise DataProblem(f"--{name} {vars(config)[name]}: it must be at least 1.")
+    if config.train_steps < 1:
+        raise DataProblem(f"--train_steps {config.train_steps}: training takes at least 1 step.")
+    if config.num_workers < 0:
+        raise DataProblem(f"--num_workers {config.num_workers}: it must not be negative.")
+    if not 0 < config.learning_rate < float("inf"):
+        raise DataProblem(f"--learning_rate {config.learning_rate}: it must be positive.")
 
 
 def main(config):
-    """Train a MANN, with its curves in TensorBoard and its weights in the run folder."""
-    for name in ("num_shot", "num_classes", "train_steps", "meta_batch_size", "hidden_dim"):
-        if vars(config)[name] < 1:
-            raise DataProblem(f"--{name} {vars(config)[name]}: it must be at least 1.")
+    """Train a MANN and measure it on characters that it has never seen."""
+    check_settings(config)
     device = choose_device(config.device)
     seed_everything(config.random_seed)
     shape = (config.num_classes, config.num_shot + 1)
@@ -298,91 +377,55 @@ def main(config):
     train = DataGenerator(*shape, "train", data, cache=config.image_caching)
     test = DataGenerator(*shape, "test", data, cache=config.image_caching)
     model = MANN(*shape, config.hidden_dim).to(device)
-    optim = torch.optim.AdamW(
-        model.parameters(), config.learning_rate, weight_decay=WEIGHT_DECAY, fused=True
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optim, config.learning_rate, total_steps=config.train_steps, pct_start=WARM_UP
-    )
+    optim, schedule = make_optimizer(model, config)
     check_problems(train, model, device)
-
-    folder, state = open_run(config)
-    start = 0
-    if state:
-        start = state["step"]
-        for part, name in ((model, "model"), (optim, "optim"), (schedule, "schedule")):
-            part.load_state_dict(state[name])
-    writer = SummaryWriter(folder, purge_step=start + 1 if state else None)
     curve_tasks = draw_tasks(test, CURVE_TASKS, device)
-    recipe = {name: vars(config)[name] for name in RECIPE}
-    if not state:
-        picture = draw_picture(*(part[0].cpu().numpy() for part in curve_tasks))
-        writer.add_image("Task", picture, dataformats="HWC")
-        for summary in hparams(recipe, {"Accuracy/test": None}):
-            writer.file_writer.add_summary(summary)
 
-    def checkpoint(step):
-        parts = {"model": model.state_dict(), "optim": optim.state_dict()}
-        parts |= {"schedule": schedule.state_dict(), "step": step, "recipe": recipe}
-        save(folder / "checkpoint.pt", parts)
-
-    seed_everything(config.random_seed + start)
-    batches = iter(
-        DataLoader(
-            train,
-            batch_size=config.meta_batch_size,
-            num_workers=config.num_workers,
-            worker_init_fn=ignore_interrupts,
-            pin_memory=device.type == "cuda",
-        )
-    )
-    bar = tqdm(total=config.train_steps, initial=start, unit="step", desc=folder.name)
-    losses, accuracy, step = [], 0.0, start
+    run = Run(config)
+    parts = {"model": model, "optim": optim, "schedule": schedule}
+    step = run.restore(**parts)
+    if not step:
+        run.log_task(curve_tasks)
+    seed_everything(config.random_seed + step)
+    batches = load_batches(train, config)
+    bar = tqdm(desc=run.folder.name, unit="step", total=config.train_steps, initial=step)
+    losses, accuracy = [], 0.0
     try:
-        for step in range(start + 1, config.train_steps + 1):
-            images, labels = next(batches)
-            images = images.to(device, torch.float32, non_blocking=True)
-            labels = labels.to(device, torch.float32, non_blocking=True)
-            images = soften(turn(images, labels))
-            _, loss = train_step(images, labels, model, optim)
-            schedule.step()
-            losses.append(loss.item())
-            if not np.isfinite(losses[-1]):
+        while step < config.train_steps and accuracy <= config.until_accuracy:
+            loss = learn(next(batches), model, optim, schedule, device)
+            step += 1
+            if not np.isfinite(loss):
                 raise DataProblem(
-                    f"The loss became {losses[-1]} at step {step}: lower --learning_rate (it is "
+                    f"The loss became {loss} at step {step}: lower --learning_rate (it is "
                     f"{config.learning_rate}), or look for a log or a division in loss_function."
                 )
+            losses.append(loss)
             bar.update()
-            if step % config.eval_freq and step < config.train_steps:
-                continue
-            test_loss, accuracies = evaluate(model, curve_tasks, config.meta_batch_size)
-            accuracy = accuracies.mean().item()
-            writer.add_scalar("Loss/train", np.mean(losses), step)
-            writer.add_scalar("Loss/test", test_loss, step)
-            writer.add_scalar("Accuracy/test", accuracy, step)
-            bar.set_postfix(loss=f"{np.mean(losses):.3f}", test_accuracy=f"{accuracy:.3f}")
-            losses = []
-            if step % (SAVE_EVERY * config.eval_freq) == 0:
-                checkpoint(step)
-            if accuracy > config.until_accuracy:
-                break
+            if step % config.eval_freq == 0 or step == config.train_steps:
+                test_loss, right = evaluate(model, curve_tasks, config.meta_batch_size)
+                loss, losses, accuracy = np.mean(losses), [], right.mean().item()
+                curves = {"Loss/train": loss, "Loss/test": test_loss, "Accuracy/test": accuracy}
+                run.log(step, curves)
+                bar.set_postfix(loss=f"{loss:.3f}", test_accuracy=f"{accuracy:.3f}")
+            if step % SAVE_EVERY == 0:
+                run.save(step, **parts)
     except KeyboardInterrupt:
+        step = schedule.last_epoch  # the steps that were completed
+        run.save(step, **parts)
         bar.close()
-        checkpoint(schedule.last_epoch)  # the steps that were completed
-        sys.exit(f"Stopped at step {schedule.last_epoch}. To go on, add --resume.")
+        sys.exit(f"Stopped at step {step}. To go on, give the same command with --resume.")
     finally:
         bar.close()
-        writer.close()
+        run.writer.close()
 
-    checkpoint(step)
-    save(folder / "model.pt", model.state_dict())
+    run.save(step, **parts)
+    save(run.folder / "model.pt", model.state_dict())
     seed_everything(config.random_seed)
-    _, accuracies = evaluate(model, draw_tasks(test, FINAL_TASKS, device), config.meta_batch_size)
-    interval = 1.96 * accuracies.std() / FINAL_TASKS**0.5
+    _, right = evaluate(model, draw_tasks(test, FINAL_TASKS, device), config.meta_batch_size)
     print(
-        f"Test accuracy {accuracies.mean():.3f} ± {interval:.3f} "
-        f"({FINAL_TASKS} tasks of {config.num_classes} characters, K = {config.num_shot}; 95 %).\n"
-        f"The weights are in {folder / 'model.pt'}. To see the curves:\n"
+        f"Test accuracy {right.mean():.3f} ± {1.96 * right.std() / FINAL_TASKS**0.5:.3f} "
+        f"({FINAL_TASKS} tasks, N = {config.num_classes}, K = {config.num_shot}, 95 % interval).\n"
+        f"The weights are in {run.folder / 'model.pt'}. To see the curves:\n"
         "    tensorboard --logdir runs/"
     )
 

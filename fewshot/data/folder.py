@@ -18,10 +18,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from tqdm import tqdm
 
 from fewshot.data.errors import DataError
+
+# What Pillow raises for a damaged file: the word depends on where the damage is.
+UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
 def packed_path(folder: Path) -> Path:
@@ -53,7 +56,7 @@ def read_folder(folder: Path, describe: str = "reading") -> dict[str, np.ndarray
         try:
             with Image.open(file) as image:
                 images[file.relative_to(folder).as_posix()] = 255 - np.asarray(image.convert("L"))
-        except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        except UNREADABLE as error:
             raise DataError(f"{file} is not a readable image: delete it and run again.") from error
     return images
 
@@ -74,7 +77,7 @@ def is_complete(folder: Path, source: str) -> bool:
     if packed is None or packed[0] != source:
         return False
     files = _pngs(folder)
-    sizes = {file.stat().st_size for file in files.values()}
+    sizes = {file.lstat().st_size for file in files.values()}
     return files.keys() == packed[1] and len(sizes) == 1 and sizes != {0}
 
 
@@ -99,7 +102,7 @@ def publish(folder: Path, images: Mapping[str, np.ndarray], source: str) -> None
             keep = _same(folder, images)
             if not keep:
                 _refuse_foreign(folder, images)
-                _write_pngs(staging / "folder", images)
+                _write_pngs(staging / "folder", images, folder.name)
             _write_packed(staging / "packed", images, source)
             if not keep:
                 packed_path(folder).unlink(missing_ok=True)  # first: no twin outlives its folder
@@ -109,7 +112,7 @@ def publish(folder: Path, images: Mapping[str, np.ndarray], source: str) -> None
             os.replace(staging / "packed", packed_path(folder))
     except FileNotFoundError as error:
         raise DataError(
-            f"Another run took over {folder}: let it finish, then run again."
+            f"Another run is writing {folder}: let it finish, then run again."
         ) from error
     except OSError as error:
         raise DataError(
@@ -162,11 +165,11 @@ def _refuse_foreign(folder: Path, images: Mapping[str, np.ndarray]) -> None:
             )
 
 
-def _write_pngs(folder: Path, images: Mapping[str, np.ndarray]) -> None:
+def _write_pngs(folder: Path, images: Mapping[str, np.ndarray], name: str) -> None:
     # All directories first, so that a run whose staging is taken away fails at its next file.
     for parent in {(folder / path).parent for path in images}:
         parent.mkdir(parents=True, exist_ok=True)
-    for path, image in tqdm(images.items(), f"writing {folder.name}", unit="image"):
+    for path, image in tqdm(images.items(), f"writing {name}", unit="image"):
         # Uncompressed: zlib's bytes differ between its versions, stored blocks do not.
         Image.fromarray(255 - image).convert("1").save(folder / path, compress_level=0)
 
@@ -186,7 +189,7 @@ def _read_packed(folder: Path) -> tuple[str, set[str]] | None:
     """The source and the paths in the twin of `folder`; None without a whole twin."""
     try:
         with np.load(packed_path(folder)) as packed:
-            source, paths, images = str(packed["source"]), packed["paths"], packed["images"]
+            whole = len(packed["paths"]) == len(packed["images"])  # reads both
+            return (str(packed["source"]), set(packed["paths"].tolist())) if whole else None
     except Exception:  # NumPy, zipfile and zlib name damage in many ways
         return None
-    return (source, set(paths.tolist())) if len(paths) == len(images) else None
