@@ -129,7 +129,7 @@ def turn(images, labels):
     """Turn each character of each task by 0, 90, 180 or 270 degrees, all its images alike.
 
     A turned character is a new character, so there are four times as many to learn from
-    (Santoro et al., 2016, section 4.1).
+    (Santoro et al., 2016).
     """
     B, shots, N, _ = images.shape
     pixels = torch.arange(784, device=images.device).view(28, 28)
@@ -140,10 +140,15 @@ def turn(images, labels):
     return images.gather(-1, turned[quarters])
 
 
+def to_device(part, device):
+    """Single precision first: MPS has no float64, which a sampler may well return."""
+    return part.to(torch.float32).to(device)
+
+
 def draw_tasks(generator, count, device):
     """Draw `count` tasks as one batch: images [count, K+1, N, 784], labels [count, K+1, N, N]."""
     images, labels = next(iter(DataLoader(generator, batch_size=count)))
-    return images.to(device, torch.float32), labels.to(device, torch.float32)
+    return to_device(images, device), to_device(labels, device)
 
 
 @torch.no_grad()
@@ -285,7 +290,7 @@ def make_optimizer(model, config):
 
 def learn(batch, model, optim, schedule, device):
     """One training step on one batch of tasks; returns its loss as a number."""
-    images, labels = (part.to(device, torch.float32) for part in batch)
+    images, labels = (to_device(part, device) for part in batch)
     _, loss = train_step(soften(turn(images, labels)), labels, model, optim)
     schedule.step()
     return loss.item()

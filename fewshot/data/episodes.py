@@ -44,8 +44,7 @@ class Episodes:
         self.num_classes = num_classes
         self.num_shot = num_shot
         self.generator = torch.Generator(device).manual_seed(seed)
-        # The split's own images, as float32: a gather then is all that is left to do for a batch.
-        self.images = store.images[characters].flatten(0, 1).to(device, torch.float32).div_(255)
+        self.images = store.images[characters].flatten(0, 1).to(device)
         self.num_characters = len(characters)
         self.one_hot = torch.eye(num_classes, device=device)
 
@@ -68,7 +67,7 @@ class Episodes:
         query.copy_(query.gather(1, order))
         labels = self.one_hot.expand(batch_size, rows, classes, classes).clone()
         labels[:, -1] = _rows(self.one_hot, order)
-        return _rows(self.images, index), labels
+        return self._pixels(index), labels
 
     def sequences(
         self, batch_size: int, images_per_class: int
@@ -90,7 +89,7 @@ class Episodes:
         targets = order % self.num_classes
         previous = torch.zeros(*order.shape, self.num_classes, device=order.device)
         previous[:, 1:] = _rows(self.one_hot, targets[:, :-1])
-        return _rows(self.images, index.gather(1, order)), previous, targets
+        return self._pixels(index.gather(1, order)), previous, targets
 
     def _draw(self, batch_size: int, images: int) -> torch.Tensor:
         """Which images: int64 [B, images, N], a column for each of N different characters."""
@@ -102,6 +101,10 @@ class Episodes:
         return torch.add(
             image.transpose(0, 1), character.t()[:, None], alpha=self.per_character
         ).contiguous()
+
+    def _pixels(self, index: torch.Tensor) -> torch.Tensor:
+        """The images at `index`: float32 [*index.shape, 784]. Only a batch is ever in float32."""
+        return _rows(self.images, index).to(torch.float32).div_(255)
 
     def _orders(self, draws: int, length: int) -> torch.Tensor:
         """int64 [draws, length]: a uniformly random order in each row."""
