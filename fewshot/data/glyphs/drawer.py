@@ -13,14 +13,14 @@ from fewshot.data.glyphs.stroke import Stroke, middle, place
 DRAWERS = 20
 
 # More of any of these makes the drawings of one character differ more, and tasks harder.
-MOTOR_NOISE = 0.05  # bends of a piece of a stroke, in parts of its length
+MOTOR_NOISE = 0.072  # bends of a piece of a stroke, in parts of its length
 TREMOR = 0.12  # of every point, pixels
-START_JITTER = 0.8  # where a stroke begins, pixels
-STROKE_SCALE = 0.1  # size of a stroke in relation to the others
+START_JITTER = 1.05  # where a stroke begins, pixels
+STROKE_SCALE = 0.13  # size of a stroke in relation to the others
 STROKE_ROTATION = 0.05  # of a stroke, half tangent
 ROTATION = 0.03  # of a whole drawing, half tangent
 SLANT = 0.08  # of a whole drawing, x per y
-SCALE_SPREAD = 0.09  # of width and height
+SCALE_SPREAD = 0.12  # of width and height
 SHIFT = 0.85  # of the whole drawing, pixels
 PEN_SPREAD = 0.13  # of the width of the line, pixels
 ROUNDING = 0.25  # how far a hasty hand cuts corners
