@@ -10,7 +10,6 @@ You fill in one function: `DataGenerator._sample`. Everything else is given.
 import functools
 import os
 import random
-import zipfile
 
 import imageio.v3 as iio
 import numpy as np
@@ -48,7 +47,8 @@ def list_characters(data_folder):
 @functools.cache
 def list_images(folder):
     """The paths of a character's images, sorted, because `os.listdir` has no order of its own."""
-    return [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
+    names = sorted(name for name in os.listdir(folder) if name.endswith(".png"))
+    return [os.path.join(folder, name) for name in names]
 
 
 def get_images(paths, labels, nb_samples=None, shuffle=True):
@@ -86,25 +86,27 @@ def load_packed(data_folder):
     try:
         with np.load(f"{data_folder}.npz") as packed:
             images = packed["images"].astype(np.float32) / 255.0
-            paths = packed["paths"].tolist()
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            images.flags.writeable = False  # they are shared by all generators
+            files = [os.path.join(data_folder, *path.split("/")) for path in packed["paths"]]
+            return dict(zip(files, images, strict=True))
+    except Exception:  # missing, or damaged in one of many ways: the PNGs are still there
         return {}
-    files = [os.path.join(data_folder, *path.split("/")) for path in paths]
-    return dict(zip(files, images, strict=True))
 
 
 def read_image(filename):
     """Decode a PNG: float32 [height · width], ink 1 and paper 0."""
     try:
         image = iio.imread(filename)
-    except (OSError, SyntaxError) as error:
+    except Exception as error:  # damage has many names
         raise DataProblem(
             f"{filename} is not a readable image. Delete its folder and make it again with: "
             "python -m fewshot.data omniglot"
         ) from error
     # A 1-bit PNG comes as booleans, an 8-bit one as 0 to 255; paper is the brightest.
     brightest = 1 if image.dtype == bool else 255
-    return 1.0 - image.astype(np.float32).reshape(-1) / brightest
+    image = 1.0 - image.astype(np.float32).reshape(-1) / brightest
+    image.flags.writeable = False
+    return image
 
 
 class DataGenerator(IterableDataset):
@@ -172,7 +174,8 @@ class DataGenerator(IterableDataset):
             dim_input: number of pixels, 784 for 28×28.
 
         Returns:
-            float32 [dim_input], ink 1 and paper 0. Treat it as read-only: it may be cached.
+            float32 [dim_input], ink 1 and paper 0. It is read-only, because it is cached: to change
+            it, copy it.
 
         Raises:
             DataProblem: the image has another size, or is not an image.

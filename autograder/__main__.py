@@ -16,7 +16,7 @@ def main() -> None:
     try:
         for file in write_starter(arguments.out):
             print(f"wrote {file}")
-    except (StarterError, OSError) as error:
+    except (StarterError, OSError, UnicodeDecodeError) as error:
         sys.exit(str(error))
 
 

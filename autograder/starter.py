@@ -44,4 +44,5 @@ def write_starter(folder: Path) -> list[Path]:
 
 def count_stubs(text: str) -> int:
     """How many problems of a starter are still open."""
-    return len(re.findall(r"raise NotImplementedError\(.Problem .+ is not filled in.\)", text))
+    stub = r'^ *raise NotImplementedError\("Problem .+ is not filled in"\)$'
+    return len(re.findall(stub, text, re.MULTILINE))

@@ -13,6 +13,7 @@ import argparse
 import math
 import os
 import random
+import re
 import signal
 import sys
 import traceback
@@ -131,8 +132,9 @@ def soften(images):
     A pen line is one pixel wide, so two drawings of a character share few pixels. Blurred lines
     overlap, which is worth about ten points of accuracy at K = 1, N = 4.
     """
-    pictures = images.reshape(-1, 1, 28, 28)
-    return F.avg_pool2d(pictures, kernel_size=3, stride=1, padding=1).reshape(images.shape)
+    paper = F.pad(images.reshape(-1, 28, 28), (1, 1, 1, 1))
+    rows = paper[:, :-2] + paper[:, 1:-1] + paper[:, 2:]
+    return ((rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]) / 9).reshape(images.shape)
 
 
 def turn(images, labels):
@@ -141,18 +143,19 @@ def turn(images, labels):
     A turned character is a new character, so there are four times as many to learn from
     (Santoro et al., 2016).
     """
-    B, shots, N, _ = images.shape
-    pixels = torch.arange(784, device=images.device).view(28, 28)
-    turned = torch.stack([torch.rot90(pixels, quarter).flatten() for quarter in range(4)])
-    quarters = torch.randint(4, (B, N), device=images.device)
-    classes = labels.argmax(dim=-1)  # which character each image shows
-    quarters = quarters.gather(1, classes.view(B, -1)).view(B, shots, N)
-    return images.gather(-1, turned[quarters])
+    B, _, N, _ = images.shape
+    classes = labels.argmax(dim=-1).view(B, -1)  # which character each image shows
+    quarters = torch.randint(4, (B, N), device=images.device).gather(1, classes).flatten()
+    pictures = images.reshape(-1, 28, 28).clone()
+    for quarter in (1, 2, 3):
+        chosen = quarters == quarter
+        pictures[chosen] = torch.rot90(pictures[chosen], quarter, dims=(1, 2))
+    return pictures.view(images.shape)
 
 
 def to_device(part, device):
     """Single precision first: MPS has no float64, which a sampler may well return."""
-    return part.to(torch.float32).to(device)
+    return part.detach().to(torch.float32).to(device)
 
 
 def draw_tasks(generator, count, device):
@@ -217,32 +220,46 @@ def draw_picture(images, labels):
 
 
 def check_problems(generator, model, device):
-    """Try the three functions on one task before training, to name what is wrong with them."""
+    """Try the three functions on a few tasks before training, to name what is wrong with them."""
     K1, N = generator.num_samples_per_class, generator.num_classes
     compare("Problem 1: _sample", generator._sample(), [[K1, N, 784], [K1, N, N]])
-    images, labels = draw_tasks(generator, 2, device)
+    images, labels = draw_tasks(generator, 32, device)
+    support_labels = labels[:, :-1]
+    if (labels.sum(-1) != 1).any() or (support_labels != torch.eye(N, device=device)).any():
+        raise DataProblem(
+            "Problem 1: the labels of _sample must be one-hot, and those of every support row "
+            "in the order of the classes."
+        )
+    given = images.clone(), labels.clone()
     predictions = model(images, labels)
-    compare("Problem 2a: forward", [predictions], [[2, K1, N, N]])
+    compare("Problem 2a: forward", [predictions], [[32, K1, N, N]])
     loss = model.loss_function(predictions, labels)
     compare("Problem 2b: loss_function", [loss], [[]])
-    if not loss.requires_grad:
+    if not getattr(loss, "requires_grad", False):
         raise DataProblem("Problem 2b: the loss has no gradient, so nothing would be learnt.")
+    if not (torch.equal(images, given[0]) and torch.equal(labels, given[1])):
+        raise DataProblem("Problem 2: forward or loss_function changes its inputs: clone them.")
 
 
 def compare(what, arrays, shapes):
     """Raise a `DataProblem` unless `arrays` have these shapes."""
     try:
-        given = [list(array.shape) for array in arrays]
+        given = f"shapes {[list(array.shape) for array in arrays]}"
     except (TypeError, AttributeError):
-        given = "something that is not a tensor"
-    if given != shapes:
-        raise DataProblem(f"{what} returned shapes {given}; the handout asks for {shapes}.")
+        given = f"no arrays but {arrays!r:.60}"
+    if given != f"shapes {shapes}":
+        raise DataProblem(f"{what} returned {given}; the handout asks for shapes {shapes}.")
 
 
 def save(path, content):
     """`torch.save`, but a run killed half-way leaves the old file whole."""
-    torch.save(content, path.with_suffix(".partial"))
-    os.replace(path.with_suffix(".partial"), path)
+    partial = path.with_suffix(".partial")
+    try:
+        torch.save(content, partial)
+        os.replace(partial, path)
+    except (OSError, RuntimeError) as error:
+        partial.unlink(missing_ok=True)
+        raise DataProblem(f"Cannot write {path}: is the disk full?") from error
 
 
 def seed_everything(seed):
@@ -329,17 +346,30 @@ class Run:
         """The checkpoint to resume; it must have been made with the same settings."""
         if not self.checkpoint.exists():
             raise DataProblem(f"Nothing to resume in {self.folder}: start without --resume.")
-        state = torch.load(self.checkpoint, weights_only=True, map_location="cpu")
-        for name, value in state["recipe"].items():
-            if self.recipe[name] != value:
-                raise DataProblem(f"The run in {self.folder} has --{name} {value}: keep to it.")
+        try:
+            state = torch.load(self.checkpoint, weights_only=True, map_location="cpu")
+            recipe = state["recipe"]
+        except Exception as error:  # damage has many names
+            raise DataProblem(f"{self.checkpoint} is damaged: start without --resume.") from error
+        for name, value in self.recipe.items():
+            if recipe[name] != value:
+                raise DataProblem(
+                    f"The run in {self.folder} has --{name} {recipe[name]}: keep to it."
+                )
         return state
 
     def restore(self, **parts):
         """Load model, optimizer and schedule if this run is resumed; returns the steps done."""
-        for name, part in parts.items() if self.state else ():
-            part.load_state_dict(self.state[name])
-        return self.state["step"] if self.state else 0
+        if not self.state:
+            return 0
+        try:
+            for name, part in parts.items():
+                part.load_state_dict(self.state[name])
+        except (RuntimeError, ValueError) as error:
+            raise DataProblem(
+                f"{self.checkpoint} is of another network: start without --resume."
+            ) from error
+        return self.state["step"]
 
     def save(self, step, **parts):
         """Write a checkpoint."""
@@ -369,7 +399,11 @@ def check_settings(config):
     if config.num_workers < 0:
         raise DataProblem(f"--num_workers {config.num_workers}: it must not be negative.")
     if not 0 < config.learning_rate < float("inf"):
-        raise DataProblem(f"--learning_rate {config.learning_rate}: it must be positive.")
+        raise DataProblem(f"--learning_rate {config.learning_rate}: it must be above 0, finite.")
+    if not 0 <= config.until_accuracy <= 1:
+        raise DataProblem(f"--until_accuracy {config.until_accuracy}: it must be from 0 to 1.")
+    if abs(config.random_seed) >= 2**62:
+        raise DataProblem(f"--random_seed {config.random_seed}: it must be below 2**62.")
 
 
 def main(config):
@@ -437,20 +471,32 @@ def main(config):
 
 def explain(error):
     """One line for an error in one of the student's functions; None for any other error."""
-    problems = {"_sample": "Problem 1", "forward": "Problem 2a", "loss_function": "Problem 2b"}
-    inside = None
-    for frame, line in traceback.walk_tb(error.__traceback__):
-        code = frame.f_code
-        if code.co_name in problems and Path(code.co_filename).name in ("hw1.py", "load_data.py"):
-            inside = code
-        if inside and code.co_filename == inside.co_filename:
+    functions = {
+        "_sample": "Problem 1: DataGenerator._sample",
+        "forward": "Problem 2a: MANN.forward",
+        "loss_function": "Problem 2b: MANN.loss_function",
+    }
+    text = "".join(traceback.format_exception(error))  # with that of a DataLoader worker in it
+    inside = place = number = None
+    for file, line, name in re.findall(r'(\w+)\.py", line (\d+), in ([\w.]+)', text):
+        if name in functions and file in ("hw1", "load_data"):
+            inside, place = functions[name], file
+        if file == place:
             number = line  # the deepest line of that file
-    if inside is None:
-        return None
-    where = f"{inside.co_qualname} ({Path(inside.co_filename).name}:{number})"
-    if isinstance(error, NotImplementedError):
-        return f"{problems[inside.co_name]} is not filled in: {where}"
-    return f"{problems[inside.co_name]}: {where} stopped with {type(error).__name__}: {error}"
+    if isinstance(error, NotImplementedError) and inside:
+        problem, function = inside.split(": ")
+        return f"{problem} is not filled in: {function} ({place}.py:{number})"
+    message = f"{type(error).__name__}: {error}"
+    if "DataLoader worker" in message:
+        message = message.splitlines()[-1]
+    message = " ".join(message.split()).rstrip(": ")
+    if inside:
+        return f"{inside} ({place}.py:{number}) stopped with {message}"
+    if "in collate" in text or "_collate" in text:
+        return f"Problem 1: what _sample returns cannot be stacked to a batch: {message}"
+    if isinstance(error, OSError):
+        return f"A file could not be read or written: {error}"
+    return None
 
 
 def boolean(text):
@@ -476,9 +522,9 @@ if __name__ == "__main__":
     add = parser.add_argument
     add("--num_classes", type=int, default=5, help="N, characters in a task")
     add("--num_shot", type=int, default=1, help="K, support images of each character")
-    # On two cores one worker draws the next batch while the model trains on this one; four
-    # take the cores from the model, and none makes it wait (docs/benchmarks.md).
-    add("--num_workers", type=int, default=1, help="processes that draw tasks")
+    # Drawing a batch takes a fifth of a step. A worker draws it meanwhile but takes a core from
+    # the model: on two cores no workers are fastest (docs/benchmarks.md), on more try 1.
+    add("--num_workers", type=int, default=0, help="processes that draw tasks")
     add("--eval_freq", type=int, default=100, help="steps between two points of the curves")
     add("--meta_batch_size", type=int, default=128, help="B, tasks in a batch")
     add("--hidden_dim", type=int, default=128, help="width of the first LSTM")

@@ -63,3 +63,12 @@ def test_filled_in_files_are_not_overwritten(tmp_path):
     )
     assert (tmp_path / "hw1.py").read_text() == filled
     assert not (tmp_path / "load_data.py").exists()
+
+
+def test_a_stub_that_is_commented_out_counts_as_filled_in(tmp_path):
+    assert run_starter(tmp_path).returncode == 0
+    text = (tmp_path / "hw1.py").read_text()
+    answered = text.replace("        raise NotImpl", "        return 1\n        # raise NotImpl", 1)
+    (tmp_path / "hw1.py").write_text(answered)
+    assert run_starter(tmp_path).returncode == 1
+    assert (tmp_path / "hw1.py").read_text() == answered

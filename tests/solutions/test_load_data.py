@@ -159,6 +159,15 @@ def test_grey_images_are_scaled(tmp_path):
     assert inks == pytest.approx([1.0, 0.8, 0.0])
 
 
+def test_cached_images_cannot_be_changed_by_accident(data_folder, small_folder):
+    for folder, size in ((data_folder, 3), (small_folder, 1)):
+        tasks = generator(folder, size, 2)
+        path = get_images(tasks.folders, range(len(tasks.folders)))[0][1]
+        image = tasks.image_file_to_array(path, 784)
+        with pytest.raises(ValueError, match="read-only"):
+            image -= 0.5
+
+
 def test_get_images(small_folder):
     folder = str(next(small_folder.glob("*/*")))
     pairs = get_images([folder, folder], ["a", "b"], nb_samples=4, shuffle=False)
@@ -202,7 +211,7 @@ def test_unusable_folders_are_refused(tmp_path):
     with pytest.raises(DataProblem, match="11025 pixels instead of 784"):
         generator(tmp_path, 1, 2)._sample()
     for file in tmp_path.rglob("*.png"):
-        file.write_bytes(file.read_bytes()[:60])
+        file.write_bytes(file.read_bytes()[:40])
     with pytest.raises(DataProblem, match="not a readable image"):
         generator(tmp_path, 1, 2, cache=False)._sample()
 

@@ -35,7 +35,7 @@ def command(*options):
 
 def run(folder, *options):
     return subprocess.run(
-        command(*options), cwd=folder, capture_output=True, text=True, timeout=600
+        command(*options), cwd=folder, capture_output=True, text=True, timeout=180
     )
 
 
@@ -48,7 +48,7 @@ def start(folder, *options):
 def refusal(folder, *options):
     """The one line that a command which cannot work prints."""
     result = run(folder, *options)
-    assert result.returncode == 1
+    assert result.returncode == 1, result.stdout
     assert "Traceback" not in result.stderr
     lines = [line for line in result.stderr.splitlines() if "step/s" not in line and line]
     assert len(lines) == 1, result.stderr
@@ -178,7 +178,20 @@ def test_the_loss_stub_is_named(homework):
     ("file", "old", "new", "line"),
     [
         ("load_data.py", "return images, labels", "return images", "Problem 1: _sample returned"),
-        ("load_data.py", ".swapaxes(0, 1)", "", "Problem 1: _sample returned shapes [[3, 2, 784]"),
+        (
+            "load_data.py",
+            ".reshape(K + 1, N, self.dim_input)",
+            ".reshape(N, K + 1, self.dim_input)",
+            "Problem 1: _sample returned shapes [[2, 3, 784], [3, 2, 2]]; the handout asks for",
+        ),
+        ("load_data.py", "rows = [[*range(N)]]", "rows = [query]", "in the order of the classes."),
+        ("load_data.py", "[np.array(rows)]", "[np.array(rows)] * 2", "must be one-hot"),
+        (
+            "hw1.py",
+            "support_labels, query_labels = input_labels[:, :-1], input_labels[:, -1:]",
+            "input_labels[:, -1] = 0; support_labels, query_labels = input_labels.split([2, 1], 1)",
+            "changes its inputs: clone them.",
+        ),
         ("load_data.py", "np.eye(N", "np.eye(M", "stopped with NameError: name 'M' is not defined"),
         ("hw1.py", ".flatten(1, 2)", ".flatten(1, 9)", "Problem 2a: MANN.forward (hw1.py:"),
         ("hw1.py", "return scores.view(input_labels.shape)", "return", "Problem 2a: forward"),
@@ -207,7 +220,9 @@ def test_a_mistake_is_one_line(homework, file, old, new, line):
         (["--train_steps", -5], "--train_steps -5"),
         (["--meta_batch_size", 0], "--meta_batch_size 0: it must be at least 1."),
         (["--eval_freq", 0], "--eval_freq 0"),
-        (["--learning_rate", "nan"], "--learning_rate nan: it must be positive."),
+        (["--learning_rate", "nan"], "--learning_rate nan: it must be above 0, finite."),
+        (["--until_accuracy", 91], "--until_accuracy 91.0: it must be from 0 to 1."),
+        (["--random_seed", 10**30], "it must be below 2**62."),
         (["--num_workers", -1], "--num_workers -1"),
         (["--resume"], "Nothing to resume in runs/2_1_123_128: start without --resume."),
         (["--data_folder", "x"], "No images in x. Make them with: python -m fewshot.data omniglot"),
@@ -221,6 +236,35 @@ def test_a_mistake_is_one_line(homework, file, old, new, line):
 def test_settings_that_cannot_work_are_one_line(homework, options, line):
     assert line in refusal(homework, *options)
     assert not (homework / "runs").exists()
+
+
+def test_an_error_in_a_worker_is_one_line(homework):
+    text = (homework / "load_data.py").read_text()
+    broken = "if random.random() < 0.05:\n            raise KeyError('ink')\n        folders ="
+    (homework / "load_data.py").write_text(text.replace("folders = random", f"{broken} random"))
+    lines = {refusal(homework, "--num_workers", workers) for workers in (0, 1)}
+    assert len(lines) == 1, "the same with and without workers"
+    assert "DataGenerator._sample (load_data.py:" in min(lines)
+    assert min(lines).endswith("stopped with KeyError: 'ink'")
+
+
+def test_a_damaged_checkpoint_is_one_line(homework):
+    assert run(homework, "--train_steps", 2, "--meta_batch_size", 8).returncode == 0
+    checkpoint = homework / "runs" / "2_1_123_128" / "checkpoint.pt"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:5000])
+    line = refusal(homework, "--train_steps", 2, "--meta_batch_size", 8, "--resume")
+    assert line == "runs/2_1_123_128/checkpoint.pt is damaged: start without --resume."
+
+
+def test_a_damaged_packed_array_is_no_trouble(homework):
+    (homework / "omniglot_resized.npz").unlink()
+    (homework / "omniglot_resized.npz").write_bytes(b"PK\x03\x04 and then nothing")
+    assert run(homework, "--train_steps", 2, "--meta_batch_size", 8).returncode == 0
+
+
+def test_runs_that_cannot_be_written_are_one_line(homework):
+    (homework / "runs").write_text("a file")
+    assert refusal(homework).startswith("A file could not be read or written: ")
 
 
 def test_images_of_another_size_are_one_line(homework):
