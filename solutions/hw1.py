@@ -130,7 +130,7 @@ def soften(images):
     """Blur images by a 3×3 mean: [B, K+1, N, 784] → the same shape.
 
     A pen line is one pixel wide, so two drawings of a character share few pixels. Blurred lines
-    overlap, which is worth about ten points of accuracy at K = 1, N = 4.
+    overlap, which is worth about eight points of accuracy at K = 1, N = 4.
     """
     paper = F.pad(images.reshape(-1, 28, 28), (1, 1, 1, 1))
     rows = paper[:, :-2] + paper[:, 1:-1] + paper[:, 2:]
