@@ -278,6 +278,22 @@ def ignore_interrupts(worker):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+def stop_gently():
+    """Let the first Ctrl-C end training after the step it falls into, and a second one at once.
+
+    Returns:
+        A list that is empty until Ctrl-C.
+    """
+    stop = []
+
+    def note(number, frame):
+        stop.append(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, note)
+    return stop
+
+
 def load_batches(generator, config):
     """Batches without end: images [B, K+1, N, 784], labels [B, K+1, N, N]."""
     return iter(
@@ -418,9 +434,9 @@ def main(config):
     seed_everything(config.random_seed + step)
     batches = load_batches(train, config)
     bar = tqdm(desc=run.folder.name, unit="step", total=config.train_steps, initial=step)
-    losses, accuracy = [], 0.0
+    losses, accuracy, stop = [], 0.0, stop_gently()
     try:
-        while step < config.train_steps and accuracy <= config.until_accuracy:
+        while step < config.train_steps and accuracy <= config.until_accuracy and not stop:
             loss = learn(next(batches), model, optim, schedule, device)
             step += 1
             if not np.isfinite(loss):
@@ -438,16 +454,14 @@ def main(config):
                 bar.set_postfix(loss=f"{loss:.3f}", test_accuracy=f"{accuracy:.3f}")
             if step % SAVE_EVERY == 0:
                 run.save(step, **parts)
-    except KeyboardInterrupt:
-        step = schedule.last_epoch  # the steps that were completed
-        run.save(step, **parts)
-        bar.close()
-        sys.exit(f"Stopped at step {step}. To go on, give the same command with --resume.")
     finally:
         bar.close()
         run.writer.close()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     run.save(step, **parts)
+    if stop:
+        sys.exit(f"Stopped at step {step}. To go on, give the same command with --resume.")
     save(run.folder / "model.pt", model.state_dict())
     seed_everything(config.random_seed)
     _, right = evaluate(model, draw_tasks(test, FINAL_TASKS, device), config.meta_batch_size)

@@ -15,7 +15,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from fewshot.data.store import Store
-from solutions.load_data import DataGenerator, DataProblem, get_images
+from solutions.load_data import DataGenerator, DataProblem, get_images, list_images
 
 
 def generator(folder, num_classes=3, num_samples_per_class=3, split="train", **options):
@@ -76,6 +76,14 @@ def test_a_task_is_laid_out_as_the_handout_says(data_folder, owners, N, K, seed)
         assert distinct(column), "K+1 different images of a character"
 
 
+def test_characters_are_never_drawn_twice(data_folder, owners):
+    random.seed(0)
+    tasks = generator(data_folder, 20, 2, "val")
+    for _ in range(100):  # with replacement, 87 % of such tasks would have a character twice
+        _, characters = identify(owners, tasks._sample()[0])
+        assert len(set(characters[0])) == 20
+
+
 def test_query_order_is_uniform(data_folder):
     random.seed(0)
     tasks = generator(data_folder, 3, 2)
@@ -106,20 +114,21 @@ def test_splits_are_disjoint_sorted_and_the_same_as_the_librarys(data_folder):
         assert ["/".join(folder.split(os.sep)[-2:]) for folder in folders] == ours
 
 
-def test_the_split_does_not_depend_on_the_order_of_the_disk(data_folder, monkeypatch):
-    before = generator(data_folder).folders
-    scandir = os.scandir
-    monkeypatch.setattr(os, "scandir", lambda path: reversed(list(scandir(path))))
-    assert generator(data_folder).folders == before
-
-
-def test_seeded_tasks_repeat(data_folder):
+def test_seeded_tasks_repeat_whatever_the_order_of_the_disk(data_folder, monkeypatch):
     def draw():
         random.seed(5)
-        return generator(data_folder)._sample()
+        tasks = generator(data_folder)
+        return tasks.folders, *tasks._sample()
 
-    first, second = draw(), draw()
-    assert all((a == b).all() for a, b in zip(first, second, strict=True))
+    folders, images, labels = draw()
+    scandir, listdir = os.scandir, os.listdir
+    monkeypatch.setattr(os, "scandir", lambda path: sorted(scandir(path), key=str, reverse=True))
+    monkeypatch.setattr(os, "listdir", lambda path: sorted(listdir(path), reverse=True))
+    list_images.cache_clear()
+    again = draw()
+    assert again[0] == folders
+    assert (again[1] == images).all()
+    assert (again[2] == labels).all()
 
 
 @pytest.fixture(scope="module")

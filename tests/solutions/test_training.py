@@ -41,7 +41,12 @@ def run(folder, *options):
 
 def start(folder, *options):
     return subprocess.Popen(
-        command(*options), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command(*options),
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
 
 
@@ -115,21 +120,23 @@ def test_the_same_seed_gives_the_same_run(homework):
     assert (homework / "runs" / "2_1_123_128.1" / "model.pt").exists(), "the first run is kept"
 
 
-def test_ctrl_c_saves_and_resume_goes_on(homework):
+@pytest.mark.parametrize("workers", [0, 1])
+def test_ctrl_c_saves_and_resume_goes_on(homework, workers):
     folder = homework / "runs" / "2_1_123_128"
-    process = start(homework, "--train_steps", 400, "--eval_freq", 10)
+    options = ("--train_steps", 400, "--eval_freq", 10, "--meta_batch_size", 16)
+    process = start(homework, *options, "--num_workers", workers)
     wait_for_step(process, folder, 20)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers as well
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "Traceback" not in errors
     stopped = int(re.search(r"Stopped at step (\d+)\. To go on", errors).group(1))
     assert 20 <= stopped < 400
 
-    result = run(homework, "--train_steps", 400, "--eval_freq", 10, "--resume")
+    result = run(homework, *options, "--resume")
     assert result.returncode == 0, result.stderr
     assert curve(folder) == list(range(10, 401, 10)), "each step once"
-    assert "has --train_steps 400" in refusal(homework, "--train_steps", 500, "--resume")
+    assert "has --train_steps 400" in refusal(homework, *options, "--train_steps", 500, "--resume")
 
 
 def test_a_killed_run_resumes_from_its_checkpoint(homework):
