@@ -49,9 +49,7 @@ class PlainGenerator(IterableDataset):
 
 def plain_batches(generator, batch_size):
     """An endless iterator over batches, drawn by four workers."""
-    return iter(
-        DataLoader(generator, batch_size, num_workers=WORKERS, pin_memory=torch.cuda.is_available())
-    )
+    return iter(DataLoader(generator, batch_size, num_workers=WORKERS))
 
 
 def plain_step(batch, model, optim):

@@ -21,10 +21,16 @@ EVERY = 2000  # steps between two columns
 HW1 = Path(__file__).parent.parent / "solutions" / "hw1.py"
 
 
-def train(folder: Path, num_shot: int, num_classes: int, seed: int, options: list[str]) -> None:
-    """One run, in runs/settings/FOLDER/; nothing if it is done."""
-    place = Path("runs/settings", folder.name).absolute()
-    run = place / "runs" / f"{num_classes}_{num_shot}_{seed}_128"
+def run_folder(place: Path, num_shot: int, num_classes: int, seed: int) -> Path:
+    """Where hw1.py, started in `place`, keeps a run."""
+    return place / "runs" / f"{num_classes}_{num_shot}_{seed}_128"
+
+
+def train(
+    folder: Path, place: Path, num_shot: int, num_classes: int, seed: int, options: list[str]
+) -> None:
+    """One run on the images of `folder`, started in `place`; nothing if it is done."""
+    run = run_folder(place, num_shot, num_classes, seed)
     if (run / "result.txt").exists():
         return
     place.mkdir(parents=True, exist_ok=True)
@@ -46,9 +52,9 @@ def train(folder: Path, num_shot: int, num_classes: int, seed: int, options: lis
     print(f"{folder.name} K={num_shot} N={num_classes} seed {seed}: {done.stdout.splitlines()[0]}")
 
 
-def row(folder: Path, num_shot: int, num_classes: int, seed: int) -> str:
+def row(folder: Path, place: Path, num_shot: int, num_classes: int, seed: int) -> str:
     """One line of the table."""
-    run = Path("runs/settings", folder.name, "runs", f"{num_classes}_{num_shot}_{seed}_128")
+    run = run_folder(place, num_shot, num_classes, seed)
     events = EventAccumulator(str(run))
     events.Reload()
     curve = [f"{p.value:.3f}" for p in events.Scalars("Accuracy/test") if p.step % EVERY == 0]
@@ -72,8 +78,10 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     options = ["--train_steps", str(arguments.steps), "--learning_rate", arguments.learning_rate]
+    # A place for each recipe, so that a finished run is never taken for one of another length.
+    recipe = Path("runs/settings", f"{arguments.steps}_{arguments.learning_rate}").absolute()
     runs = [
-        (folder, *setting, seed)
+        (folder, recipe / folder.name, *setting, seed)
         for seed in arguments.seeds
         for setting in reversed(SETTINGS)  # the longest first
         for folder in arguments.data
@@ -85,7 +93,7 @@ def main() -> None:
     columns = [f"{step:,}" for step in range(EVERY, arguments.steps + 1, EVERY)]
     print(f"| (K, N) | images | seed | {' | '.join(columns)} | final, 2,000 tasks |")
     print("|---|---|" + "--:|" * (len(columns) + 2))
-    for run in sorted(runs, key=lambda run: (SETTINGS.index(run[1:3]), run[3])):
+    for run in sorted(runs, key=lambda run: (SETTINGS.index(run[2:4]), run[4])):
         print(row(*run))
 
 

@@ -27,18 +27,14 @@ ROUNDS, STEPS = 7, 60  # the contenders take turns, so that both see the same ma
 CPU = torch.device("cpu")
 
 
-def settings(**changes):
-    """The command line's defaults, as far as a step needs them."""
-    base = {"meta_batch_size": B, "num_workers": 0, "train_steps": 2000, "learning_rate": 5e-3}
-    return SimpleNamespace(**base | changes)
-
-
 class Ours:
     """The pieces of `hw1.main`, one step at a time, with the time spent inside the model."""
 
     def __init__(self, data, workers):
         torch.manual_seed(0)
-        config = settings(num_workers=workers)
+        config = SimpleNamespace(
+            meta_batch_size=B, num_workers=workers, train_steps=2000, learning_rate=5e-3
+        )
         self.model = hw1.MANN(N, K + 1, 128)
         self.optim, self.schedule = hw1.make_optimizer(self.model, config)
         self.batches = hw1.load_batches(
@@ -122,7 +118,6 @@ def race(data, target=0.9):
     our_time = seconds_to(
         target, start, ours, lambda model: hw1.evaluate(model, tasks, B)[1].mean()
     )
-    del ours  # and its worker
     start = time.perf_counter()
     plain_time = seconds_to(target, start, Plain(data), lambda model: plain_accuracy(model, tasks))
     print(f"time to {target:.0%}: ours {our_time[0]:.0f} s, {our_time[1]} steps")
