@@ -61,9 +61,22 @@ def read_folder(folder: Path, describe: str = "reading") -> dict[str, np.ndarray
     return images
 
 
+def read_packed(folder: Path) -> tuple[str, dict[str, np.ndarray]] | None:
+    """What the twin of `folder` was made from, and relative POSIX path → uint8 [784], ink 255.
+
+    None without a whole twin.
+    """
+    try:
+        with np.load(packed_path(folder)) as packed:
+            images = dict(zip(packed["paths"].tolist(), packed["images"], strict=True))
+            return str(packed["source"]), images
+    except Exception:  # NumPy, zipfile and zlib name damage in many ways
+        return None
+
+
 def packed_source(folder: Path) -> str | None:
     """What `folder` was made from, as its twin says; None without a whole twin."""
-    packed = _read_packed(folder)
+    packed = read_packed(folder)
     return packed and packed[0]
 
 
@@ -73,12 +86,12 @@ def is_complete(folder: Path, source: str) -> bool:
     The files are listed, not decoded: `publish` writes them all alike, so that one which was
     emptied or cut short has another size.
     """
-    packed = _read_packed(folder)
+    packed = read_packed(folder)
     if packed is None or packed[0] != source:
         return False
     files = _pngs(folder)
     sizes = {file.lstat().st_size for file in files.values()}
-    return files.keys() == packed[1] and len(sizes) == 1 and sizes != {0}
+    return files.keys() == packed[1].keys() and len(sizes) == 1 and sizes != {0}
 
 
 def publish(folder: Path, images: Mapping[str, np.ndarray], source: str) -> None:
@@ -183,13 +196,3 @@ def _write_packed(packed: Path, images: Mapping[str, np.ndarray], source: str) -
             images=np.stack([images[path].reshape(-1) for path in paths]),
             source=np.array(source),
         )
-
-
-def _read_packed(folder: Path) -> tuple[str, set[str]] | None:
-    """The source and the paths in the twin of `folder`; None without a whole twin."""
-    try:
-        with np.load(packed_path(folder)) as packed:
-            whole = len(packed["paths"]) == len(packed["images"])  # reads both
-            return (str(packed["source"]), set(packed["paths"].tolist())) if whole else None
-    except Exception:  # NumPy, zipfile and zlib name damage in many ways
-        return None

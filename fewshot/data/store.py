@@ -22,8 +22,6 @@ in the order of its names; for `vinyals` val comes before train.
 """
 
 import random
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +30,7 @@ import numpy as np
 import torch
 
 from fewshot.data.errors import DataError
-from fewshot.data.folder import packed_path, read_folder
+from fewshot.data.folder import read_folder, read_packed
 
 SIDE = 28
 OMNIGLOT_CHARACTERS = 1623
@@ -165,13 +163,9 @@ def _list(folder: Path) -> dict[str, list[str]]:
 
 def _packed(folder: Path, files: Mapping[str, list[str]]) -> dict[str, np.ndarray] | None:
     """Relative path → uint8 [784] of the twin; None if it is missing, damaged or of other files."""
-    try:
-        with np.load(packed_path(folder)) as packed:
-            images = dict(zip(packed["paths"].tolist(), packed["images"], strict=True))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
-        return None
+    packed = read_packed(folder)
     listed = {path for paths in files.values() for path in paths}
-    return images if images.keys() == listed else None
+    return packed[1] if packed and packed[1].keys() == listed else None
 
 
 def _order(characters: list[str], split: str) -> list[int]:
