@@ -1,0 +1,141 @@
+"""Sampler, forward and loss together: do they learn to tell characters apart?
+
+Training goes on from a checkpoint that the kit ships, the reference stopped before its learning
+rate fell, or from the submission's own initialisation. What it has learnt comes back as weights,
+and the judge measures them itself, on tasks that the submission never sees: half of characters
+that its training tasks do not show, half of characters that were drawn for this grading alone.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from autograder.context import Context
+from autograder.judge import CURVE, Failure, NotGraded
+from autograder.layout import Layout, Weights
+from autograder.record import Curve
+from autograder.student import StudentError
+from fewshot.data.episodes import Episodes
+from solutions import hw1
+
+CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
+HIDDEN = 128
+TASKS = 1000  # of each half
+POINTS = 4  # of the curve, after the first
+AT_ONCE = 250
+RISE = 20  # steps in which the learning rate rises
+
+NAMES = ["1_shot_2_way", "2_shot_2_way", "1_shot_3_way", "1_shot_4_way"]
+
+
+@pytest.mark.parametrize("setting", NAMES, ids=NAMES)
+def test_accuracy(context, setting, check, failed, request):
+    """The query accuracy on 2,000 secret tasks passes the threshold.
+
+    The reference fails with a probability below 1e-6; docs/grading.md has the figures.
+    """
+    if context.train == "off":
+        raise NotGraded("Not graded: --train off leaves the training out.")
+    settings = check.settings
+    shot, way, threshold = settings["shot"], settings["way"], settings["threshold"]
+    resume = context.train == "resume" and context.same_layers
+    plan = settings["resume" if resume else "scratch"]
+    start = read_checkpoint(setting) if resume else None
+    halves = context.secret_tasks(shot, way, TASKS)
+
+    keep = [round(plan["steps"] * point / POINTS) for point in range(1, POINTS + 1)]
+    values = train(context, shot, way, plan, keep, start)
+    losses = values.get("losses", np.zeros(0)).ravel()
+    if len(losses) != plan["steps"] or not np.isfinite(losses).all():
+        bad = int((~np.isfinite(losses)).argmax()) + 1 if len(losses) else 0
+        raise Failure(f"The training loss is no finite number at step {bad}.")
+
+    if context.same_layers:
+        shapes = {name: w.shape for name, w in hw1.MANN(way, shot + 1, HIDDEN).state_dict().items()}
+        learnt = {step: weights_at(values, step, shapes, context.layout) for step in keep}
+        if start:
+            learnt = {0: start} | learnt
+        right = {step: measure(weights, shot, way, halves) for step, weights in learnt.items()}
+    else:
+        right = {keep[-1]: ask_predictions(context, halves)}
+    final = right[keep[-1]]
+    interval = 1.96 * float(final.std()) / len(final) ** 0.5
+    curve = Curve(
+        steps=list(right),
+        accuracies=[float(tasks.mean()) for tasks in right.values()],
+        interval=interval,
+        threshold=threshold,
+        losses=[float(loss) for loss in losses],
+    )
+    request.node.stash[CURVE] = curve
+    if final.mean() <= threshold:
+        waiting = f"waiting for {' and '.join(failed)}, which may be why: " if failed else ""
+        raise Failure(
+            f"{waiting}training should pass a query accuracy of {threshold:.2f}; it reached "
+            f"{final.mean():.3f} ± {interval:.3f} on {len(final):,} tasks of unseen characters."
+        )
+
+
+def read_checkpoint(setting: str) -> Weights:
+    """The reference's weights where its training was stopped."""
+    with np.load(CHECKPOINTS / f"{setting}.npz") as saved:
+        return {name: torch.tensor(saved[name]).float() for name in saved.files}
+
+
+def train(
+    context: Context, shot: int, way: int, plan: dict, keep: list[int], start: Weights | None
+) -> dict[str, np.ndarray]:
+    """Let the submission train; its losses, and its weights at the steps to keep."""
+    seen = context.draw(shot, way, "train", 20)
+    header = {"shot": shot, "way": way, "hidden": HIDDEN, "keep": keep, "rise": RISE}
+    header |= {"steps": plan["steps"], "learning_rate": plan["rate"]}
+    header |= {"paper": seen.paper, "ink": seen.ink, "scale": 1 / context.layout.scale}
+    laid_out = context.layout.from_ours(start, way) if start else {}
+    arrays = {name: weight.numpy() for name, weight in laid_out.items()}
+    return context.student.ask("train", header, arrays, context.progress)[1]
+
+
+def weights_at(
+    values: dict[str, np.ndarray], step: int, shapes: dict[str, torch.Size], layout: Layout
+) -> Weights:
+    """The weights that came back, as those of our network."""
+    weights = {name: torch.tensor(values.get(f"{step}.{name}", np.zeros(0))) for name in shapes}
+    for name, weight in weights.items():
+        if weight.shape != shapes[name] or weight.dtype != torch.float32:
+            raise StudentError("Training gave back weights that are not those of the network.")
+    return layout.to_ours(weights, shapes["layer2.bias_ih_l0"][0] // 4)
+
+
+@torch.no_grad()
+def measure(weights: Weights, shot: int, way: int, halves: list[Episodes]) -> np.ndarray:
+    """The query accuracy of each secret task, by our own network with these weights: [tasks]."""
+    model = hw1.MANN(way, shot + 1, HIDDEN)
+    model.load_state_dict(weights)
+    return accuracies(halves, model)
+
+
+def ask_predictions(context: Context, halves: list) -> np.ndarray:
+    """The same by the submission's network, which is given zeros for the labels to find."""
+
+    def predict(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        arrays = {"images": images.numpy() / context.layout.scale, "labels": labels.numpy()}
+        given = context.student.ask("predict", {}, arrays)[1].get("predictions", np.zeros(0))
+        if given.shape != labels.shape:
+            raise StudentError("Problem 2a: the predictions do not have the shape of the labels.")
+        return torch.tensor(given)
+
+    return accuracies(halves, predict)
+
+
+def accuracies(halves: list, network) -> np.ndarray:
+    """The query accuracy of each task by a function of images and labels without the query's."""
+    right = []
+    for images, labels in halves:
+        for some, given in zip(images.split(AT_ONCE), labels.split(AT_ONCE), strict=True):
+            known = given.clone()
+            known[:, -1] = 0
+            answers = network(hw1.soften(some), known)[:, -1].argmax(-1)
+            right.append((answers == given[:, -1].argmax(-1)).float().mean(dim=-1))
+    return torch.cat(right).numpy()

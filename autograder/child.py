@@ -1,0 +1,379 @@
+"""The program beside the student's code: it does what the judge asks and sends numbers back.
+
+It runs in the sandbox, in a folder with the submission and `omniglot_resized`, and beside it lie
+`wire.py`, `stand_in.py` and the starter, whose given code the training uses. It decides nothing:
+a submission may do to it what it likes, and the judge checks whatever comes up.
+"""
+
+import ast
+import importlib.util
+import os
+import random
+import sys
+import time
+import traceback
+from itertools import islice
+from pathlib import Path
+
+HERE = Path(__file__).parent
+DATA = {"data_folder": "./omniglot_resized", "img_size": (28, 28)}
+PROGRESS = 1.0  # seconds between two reports of a training
+
+# Answers leave by a descriptor of their own, so that what a submission prints is not in them.
+requests = os.fdopen(os.dup(0), "rb")
+answers = os.fdopen(os.dup(1), "wb")
+nothing = os.open(os.devnull, os.O_RDWR)
+for descriptor in (0, 1, 2):
+    os.dup2(nothing, descriptor)
+
+sys.path.insert(0, str(HERE))  # python -P leaves it out
+import numpy as np  # noqa: E402
+import stand_in  # noqa: E402
+import torch  # noqa: E402
+import wire  # noqa: E402
+from torch import nn  # noqa: E402
+from torch.utils.data import DataLoader  # noqa: E402
+
+
+class Refused(Exception):
+    """What a submission returned cannot be sent; the message describes it."""
+
+
+def describe(value):
+    """A value in a few words."""
+    if value is None:
+        return "None"
+    shape = getattr(value, "shape", None)
+    if shape is not None:
+        return f"{type(value).__name__} of shape {list(shape)} and type {value.dtype}"
+    if isinstance(value, tuple | list):
+        parts = ", ".join(describe(part) for part in value[:3])
+        more = ", …" if len(value) > 3 else ""
+        return f"a {type(value).__name__} of {len(value)}: {parts}{more}"
+    return f"{type(value).__name__} {value!r:.60}"
+
+
+def to_array(value):
+    """A tensor, an array or nested lists of numbers as an array."""
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu()
+        value = (value.float() if value.dtype == torch.bfloat16 else value).numpy()
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise Refused(describe(value)) from error
+    if array.dtype.name not in wire.DTYPES:
+        raise Refused(describe(value))
+    return array
+
+
+def seed_everything(seed):
+    """Seed every generator a homework may use."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+class Homework:
+    """The submission's two modules, and what was made of them."""
+
+    def __init__(self):
+        self.notes = []
+        self.generators = {}
+        self.modules = {}
+
+    def load(self, header, arrays):
+        """Import both files; `only_definitions` leaves out what runs something."""
+        sys.path.insert(0, os.getcwd())
+        stand_in.install(os.getcwd())
+        for name in ("load_data", "hw1"):
+            sys.modules[name] = stand_in.module(name)
+            path = Path(f"{name}.py")
+            if path.exists():
+                self.modules[name] = self.load_file(name, path, header["only_definitions"])
+        problems = [
+            f"{name}.py defines no class {thing}."
+            for name, thing in (("load_data", "DataGenerator"), ("hw1", "MANN"))
+            if name in self.modules and not isinstance(getattr(self.modules[name], thing, 0), type)
+        ]
+        return {"notes": self.notes, "missing": sorted(stand_in.used), "problems": problems}, {}
+
+    def load_file(self, name, path, only_definitions):
+        """Run a file as a module; where that fails, run its statements one by one."""
+        tree = ast.parse(path.read_text(encoding="utf-8"), str(path.absolute()))
+        calls = [statement for statement in tree.body if trains(statement, tree)]
+        for statement in calls:
+            self.notes.append(
+                f"{path} line {statement.lineno} runs {ast.unparse(statement):.60} when it is "
+                f'imported, which was left out: put it under if __name__ == "__main__".'
+            )
+            only_definitions = True
+        if not only_definitions:
+            try:
+                return run_statements(name, path, [tree])
+            except BaseException as error:  # SystemExit too
+                self.notes.append(
+                    f"{path} line {where(error)[1]} stopped with {summary(error)} when it was "
+                    "imported: that part was left out."
+                )
+        definitions = [
+            ast.Module([statement], [])
+            for statement in tree.body
+            if not isinstance(statement, ast.Expr | ast.For | ast.While)
+        ]
+        return run_statements(name, path, definitions, forgive=True)
+
+    def generator(self, shot, way, split):
+        """The submission's DataGenerator for K, N and a split, made once."""
+        key = (shot, way, split)
+        if key not in self.generators:
+            make = self.modules["load_data"].DataGenerator
+            self.generators[key] = make(way, shot + 1, split, dict(DATA))
+        return self.generators[key]
+
+    def sample(self, header, arrays):
+        """Draw tasks: images [T, K+1, N, 784] and labels [T, K+1, N, N]."""
+        generator = self.generator(header["shot"], header["way"], header["split"])
+        seed_everything(header["seed"])
+        drawn = [self.one_task(generator) for _ in range(header["count"])]
+        return {}, self.stack(drawn)
+
+    def one_task(self, generator):
+        task = generator._sample()
+        if task is None:
+            raise NotImplementedError("returned None")
+        if not isinstance(task, tuple | list) or len(task) != 2:
+            raise Refused(f"{describe(task)}, where images and labels are expected")
+        return [to_array(part) for part in task]
+
+    def stack(self, drawn):
+        for part in range(2):
+            kinds = sorted({(task[part].shape, task[part].dtype.name) for task in drawn}, key=str)
+            if len(kinds) > 1:
+                raise Refused(f"tasks of different shapes or types, for example {kinds[:2]}")
+        images, labels = (np.stack(parts) for parts in zip(*drawn, strict=True))
+        return {"images": images, "labels": labels}
+
+    def batch(self, header, arrays):
+        """Batches from a DataLoader: images [B, K+1, N, 784] and labels [B, K+1, N, N]."""
+        generator = self.generator(header["shot"], header["way"], "train")
+        seed_everything(header["seed"])
+        loader = DataLoader(
+            generator, batch_size=header["batch_size"], num_workers=header["workers"]
+        )
+        (batch,) = islice(loader, 1)
+        return {}, self.stack([[to_array(part) for part in batch]])
+
+    def model(self, header, arrays):
+        """A MANN with the weights that were sent, if it has the handout's layers."""
+        way, shot, hidden = header["way"], header["shot"], header["hidden"]
+        seed_everything(header["seed"])
+        model = self.modules["hw1"].MANN(way, shot + 1, hidden)
+        layers = find_layers(model, way, hidden)
+        weights = {name: value for name, value in arrays.items() if name.startswith("layer")}
+        if layers and weights:
+            with torch.no_grad():
+                for name, parameter in named_weights(layers):
+                    parameter.copy_(torch.from_numpy(weights[name]))
+        return model.train(header.get("training", True)), layers
+
+    def forward(self, header, arrays):
+        """Predictions for each batch in turn by one model, the inputs after it, and gradients.
+
+        Gradients are those of sum(predictions · direction) of the last batch.
+        """
+        model, layers = self.model(header, arrays)
+        out = {}
+        for call in range(header["calls"]):
+            images, labels = (
+                torch.from_numpy(arrays[f"{part}{call}"].copy()) for part in ("images", "labels")
+            )
+            predictions = model(images, labels)
+            if predictions is None:
+                raise NotImplementedError("returned None")
+            out |= {f"predictions{call}": to_array(predictions)}
+            out |= {f"images{call}": images.numpy(), f"labels{call}": labels.numpy()}
+        if "direction" in arrays and getattr(predictions, "requires_grad", False):
+            (predictions * torch.from_numpy(arrays["direction"])).sum().backward()
+            given = named_weights(layers) if layers else model.named_parameters()
+            out |= {
+                f"gradient.{name}": to_array(weight.grad)
+                for name, weight in given
+                if weight.grad is not None
+            }
+        return {"layers": bool(layers), "found": repr_layers(model)}, out
+
+    def loss(self, header, arrays):
+        """The loss of each pair of predictions and labels, and its gradient where it has one."""
+        model, _ = self.model(header | {"hidden": 8}, {})
+        out = {}
+        for call in range(header["calls"]):
+            predictions = torch.from_numpy(arrays[f"predictions{call}"].copy()).requires_grad_()
+            # What a network returns is the result of a calculation, not a leaf.
+            loss = model.loss_function(
+                predictions * 1, torch.from_numpy(arrays[f"labels{call}"].copy())
+            )
+            if loss is None:
+                raise NotImplementedError("returned None")
+            out[f"loss{call}"] = to_array(loss)
+            if getattr(loss, "requires_grad", False) and loss.numel() == 1:
+                loss.sum().backward()
+                if predictions.grad is not None:
+                    out[f"gradient{call}"] = to_array(predictions.grad)
+        return {}, out
+
+    def train(self, header, arrays):
+        """Train on the submission's own tasks: the loss of every step, and weights on the way.
+
+        The optimizer, the softened and turned images are the starter's. The learning rate rises
+        in the first `rise` steps and falls to zero at the last.
+        """
+        given = starter()
+        generator = self.generator(header["shot"], header["way"], "train")
+        model, layers = self.model(header, arrays)
+        weights = dict(named_weights(layers) if layers else model.named_parameters())
+        rate, steps, rise = header["learning_rate"], header["steps"], header["rise"]
+        optim = torch.optim.AdamW(
+            model.parameters(), rate, weight_decay=given.WEIGHT_DECAY, fused=True
+        )
+        paper, ink, scale = header["paper"], header["ink"], header["scale"]
+        seed_everything(header["seed"])
+        losses, out, reported = [], {}, time.monotonic()
+        for step, batch in enumerate(islice(DataLoader(generator, 128), steps), start=1):
+            images, labels = (given.to_device(part, "cpu") for part in batch)
+            images = given.soften(given.turn((images - paper) / (ink - paper), labels)) * scale
+            for group in optim.param_groups:
+                group["lr"] = rate * min(step / rise, (steps - step + 1) / (steps - rise + 1))
+            optim.zero_grad()
+            loss = model.loss_function(model(images, labels), labels)
+            loss.backward()
+            optim.step()
+            losses.append(loss.item())
+            if step in header["keep"]:
+                out |= {f"{step}.{name}": to_array(value) for name, value in weights.items()}
+            if time.monotonic() - reported > PROGRESS:
+                reported = time.monotonic()
+                wire.write_frame(answers, {"step": step, "steps": steps}, {})
+        self.trained = model.eval()
+        return {}, out | {"losses": np.array(losses)}
+
+    def predict(self, header, arrays):
+        """Predictions of the network that was trained last."""
+        with torch.no_grad():
+            predictions = self.trained(*(torch.from_numpy(arrays[x]) for x in ("images", "labels")))
+        return {}, {"predictions": to_array(predictions)}
+
+
+def trains(statement, tree):
+    """Whether a top-level statement calls one of the file's own functions, as `main()` does."""
+    functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Call)
+        and isinstance(statement.value.func, ast.Name)
+        and statement.value.func.id in functions & {"main", "train", "run"}
+    )
+
+
+def run_statements(name, path, trees, forgive=False):
+    """Run parsed code as module `name`; `forgive` goes on after a part that fails."""
+    spec = importlib.util.spec_from_file_location(name, path.absolute())
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    for tree in trees:
+        try:
+            exec(compile(tree, str(path.absolute()), "exec"), module.__dict__)
+        except BaseException:
+            if not forgive:
+                raise
+    return module
+
+
+def starter():
+    """The given code of the starter's hw1.py, whatever the submission made of its own."""
+    names = ("load_data", "hw1")
+    theirs = {name: sys.modules[name] for name in names}
+    given = {}
+    for name in names:
+        path = HERE / "starter" / f"{name}.py"
+        given[name] = run_statements(name, path, [ast.parse(path.read_text(encoding="utf-8"))])
+    sys.modules.update(theirs)
+    return given["hw1"]
+
+
+def find_layers(model, way, hidden):
+    """The handout's two LSTMs, by their sizes, whatever they are called; None if there are none."""
+    wanted = [(784 + way, hidden), (hidden, way)]
+    lstms = [module for module in model.modules() if type(module) is nn.LSTM]
+    layers = [
+        module
+        for size in wanted
+        for module in lstms
+        if (module.input_size, module.hidden_size) == size
+        and (module.num_layers, module.bidirectional, module.bias) == (1, False, True)
+        and module.proj_size == 0
+    ]
+    own = sum(weight.numel() for layer in layers for weight in layer.parameters())
+    every = sum(weight.numel() for weight in model.parameters())
+    return layers if len(layers) == len(lstms) == 2 and own == every else None
+
+
+def named_weights(layers):
+    """(name, parameter) of both layers: "layer1.weight_ih_l0" and so on."""
+    for number, layer in enumerate(layers, start=1):
+        for name, parameter in layer.named_parameters():
+            yield f"layer{number}.{name}", parameter
+
+
+def repr_layers(model):
+    """The model's layers in one line."""
+    return ", ".join(repr(child) for child in model.children())[:300]
+
+
+def where(error):
+    """(file, line) of the deepest line of the submission in a traceback."""
+    home = os.getcwd() + os.sep
+    frames = traceback.extract_tb(error.__traceback__)
+    for frame in reversed(frames):
+        if frame.filename.startswith(home):
+            return frame.filename.removeprefix(home), frame.lineno
+    return "", 0
+
+
+def summary(error):
+    """Type and message of an exception in one line."""
+    text = f"{type(error).__name__}: {error}"
+    if "DataLoader worker" in text:  # the real error is the last line of the worker's traceback
+        text = text.strip().splitlines()[-1]
+    return " ".join(text.split()).rstrip(": ")[:300]
+
+
+def main():
+    """Answer requests until there are no more."""
+    homework = Homework()
+    while True:
+        header, arrays = wire.read_frame(read_exactly)
+        try:
+            with_arrays = getattr(homework, header["do"])(header, arrays)
+        except Refused as refused:
+            with_arrays = {"refused": str(refused)[:300]}, {}
+        except BaseException as error:  # a submission may raise anything, SystemExit too
+            file, line = where(error)
+            stub = isinstance(error, NotImplementedError)
+            failed = {"error": summary(error), "file": file, "line": line, "stub": stub}
+            with_arrays = failed, {}
+        try:
+            wire.write_frame(answers, *with_arrays)
+        except wire.FrameError as error:
+            wire.write_frame(answers, {"refused": str(error)}, {})
+
+
+def read_exactly(count):
+    """`count` bytes of a request; the judge has gone when there are no more."""
+    data = requests.read(count)
+    if len(data) < count:
+        sys.exit()
+    return data
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""What the checks of one grading share: the submission, the data, and what was found out so far."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from autograder.layout import Layout
+from autograder.student import Student
+from autograder.tasks import Library, Tasks, see
+from fewshot.data.episodes import Episodes
+from fewshot.data.glyphs import alphabet_images
+from fewshot.data.store import Store
+
+NEW_ALPHABETS, NEW_CHARACTERS = 8, 25  # drawn for one grading, the second in each
+CHUNK_BYTES = 16 << 20  # of images in one answer, if they are float32
+
+
+@dataclass
+class Context:
+    """One grading.
+
+    Attributes:
+        student: answers questions.
+        library: the images of the data folder.
+        seed: of everything that the judge draws.
+        train: "resume", "scratch" or "off".
+        notes: sentences for the report, found on the way.
+        layout: how the submission feeds its network, once `forward/value` has found it.
+        same_layers: whether the submission has the handout's two layers.
+        progress: told (done, of) while a training runs.
+    """
+
+    student: Student
+    library: Library
+    seed: int
+    train: str
+    progress: object = None
+    layout: Layout = field(default_factory=Layout)
+    same_layers: bool = True
+    drawn: dict = field(default_factory=dict)
+
+    def random(self, *purpose: int) -> torch.Generator:
+        """A generator for one purpose, so that checks do not depend on each other's draws."""
+        entropy = np.random.SeedSequence([self.seed, *purpose])
+        return torch.Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> 1))
+
+    def draw(self, shot: int, way: int, split: str, count: int) -> Tasks:
+        """Tasks of the submission's sampler, drawn once.
+
+        Raises:
+            StudentError: it gave none.
+        """
+        key = (shot, way, split, count)
+        if key not in self.drawn:
+            at_once = max(1, CHUNK_BYTES // ((shot + 1) * way * 784 * 4))
+            chunks = []
+            for start in range(0, count, at_once):
+                some = min(at_once, count - start)
+                chunks.append(self.ask_sample(shot, way, split, some, start))
+            self.drawn[key] = see(self.library, shot, way, split, chunks)
+        return self.drawn[key]
+
+    def ask_sample(self, shot: int, way: int, split: str, count: int, start: int = 0) -> dict:
+        """Images and labels as they come: [T, …] each."""
+        header = {"shot": shot, "way": way, "split": split, "count": count}
+        header["seed"] = self.seed * 1_000_003 + start + 1000 * way + 100 * shot
+        return self.student.ask("sample", header)[1]
+
+    def secret_tasks(self, shot: int, way: int, count: int) -> list[tuple]:
+        """Tasks for measuring: (images, labels) of unseen characters of the data and of new ones.
+
+        Unseen are the characters that none of the sampler's training tasks has shown; new ones
+        are drawn for this grading from its seed.
+        """
+        store = self.library.store
+        seen = set(self.train_tasks.characters.flat)
+        unseen = [c for c in range(len(store.characters)) if c not in seen]
+        if len(unseen) < way:  # the sampler shows everything: then new ones have to do
+            unseen, store = self.new_characters
+        sources = [(store, torch.tensor(unseen)), self.new_characters[::-1]]
+        return [
+            Episodes(
+                *source, way, shot, seed=self.random(20, number, shot, way).initial_seed()
+            ).blocks(count)
+            for number, source in enumerate(sources)
+        ]
+
+    @cached_property
+    def new_characters(self) -> tuple[torch.Tensor, Store]:
+        """Characters that nobody has seen, from the seed: indices, and the store they are in."""
+        seed = self.random(21).initial_seed()
+        drawn = [alphabet_images(seed, index, NEW_CHARACTERS) for index in range(NEW_ALPHABETS)]
+        images = torch.from_numpy(np.concatenate(drawn)).flatten(2)
+        return torch.arange(len(images)), Store(images, [str(c) for c in range(len(images))])
+
+    @cached_property
+    def train_tasks(self) -> Tasks:
+        """Enough training tasks to see nearly all characters and every order often."""
+        return self.draw(1, 3, "train", 2000)

@@ -1,0 +1,33 @@
+"""Writing a report: whole or not at all."""
+
+import os
+import secrets
+from pathlib import Path
+
+
+class ReportError(Exception):
+    """Why a report could not be written, in a sentence."""
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Put `text` in the place of the file `path`; killed at any moment, it leaves the old one.
+
+    Raises:
+        ReportError: the file cannot be written; what was there is still there.
+    """
+    path = Path(path)
+    partial = path.with_name(f".partial-{secrets.token_hex(8)}")
+    try:
+        try:
+            with partial.open("x", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)  # after the replacement there is none
+    except OSError as error:
+        raise ReportError(
+            f"Cannot write {path} ({error.strerror}): name a file in a folder that exists and "
+            "may be written to."
+        ) from error

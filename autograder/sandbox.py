@@ -1,0 +1,415 @@
+"""Run student code with few rights.
+
+Three levels. "bubblewrap" shows the code a file system of its own, with an interpreter and its
+packages, the homework and the data, and no network. "uid", for root where bubblewrap does not work,
+runs it as a user that owns nothing. "plain" has limits only. At every level `launcher` watches the
+code and ends all of it, also when the grader is killed.
+"""
+
+import contextlib
+import functools
+import json
+import os
+import pwd
+import random
+import select
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from autograder import launcher
+
+LEVELS = ("bubblewrap", "uid", "plain")
+USERS = range(61184, 65520)  # ids that no account has
+
+MEMORY = 2 << 30  # bytes, of a process and of all together
+PROCESSES = 200  # threads included
+FILE_SIZE = 256 << 20  # bytes
+TMP_SIZE = 64 << 20  # bytes of each writable folder in bubblewrap
+SHM_SIZE = 256 << 20  # bytes of /dev/shm in bubblewrap, through which DataLoader workers send
+CPU_SECONDS = 3600
+
+ROOT = Path(__file__).resolve().parent.parent
+HIDDEN = [ROOT / name for name in (".git", "autograder", "solutions", "tests")]
+DATA = "omniglot_resized"  # what the data is called in the child's folder
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+SYSTEM += ("/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime", "/sys/devices/system/cpu")
+
+PROBE = """
+import json, os, sys, threading
+thread = threading.Thread(target=int)
+thread.start()
+hidden = json.loads({hidden!r})
+network = os.path.exists("/proc/self/ns/net") and os.readlink("/proc/self/ns/net")
+print(json.dumps({{"network": network, "open": [p for p in hidden if os.access(p, os.R_OK)]}}))
+"""
+
+
+class SandboxError(RuntimeError):
+    """The code cannot be run this way; the message is a sentence that says why."""
+
+
+class Child:
+    """A running command.
+
+    Attributes:
+        stdin: raw binary pipe to it.
+        stdout: raw binary pipe from it. What it writes to stderr is lost.
+    """
+
+    def __init__(self, plan: dict, environment: dict[str, str]):
+        self._folder = plan["folder"]
+        self._ending = None
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115, closed in `end`
+        self._process = subprocess.Popen(
+            [*LAUNCHER, launcher.__file__, json.dumps(plan)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._words,
+            bufsize=0,
+            env=environment,
+            start_new_session=True,  # Ctrl-C is for the grader
+        )
+        self.stdin, self.stdout = self._process.stdin, self._process.stdout
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    def memory(self) -> int:
+        """Bytes of all its processes together; 0 where there is no /proc."""
+        return launcher.memory_of(launcher.descendants(self._process.pid))
+
+    def end(self) -> str:
+        """End all its processes, remove all its files, and say how it had ended.
+
+        Returns:
+            The rest of a sentence, such as "ended by itself with exit code 3".
+        """
+        if self._ending is None:
+            self._ending = self._end()
+        return self._ending
+
+    def _end(self) -> str:
+        # Whoever has closed stdout is about to end by itself: it gets the time to.
+        poll = select.poll()
+        poll.register(self.stdout, 0)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(0.5 if poll.poll(0) else 0)
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        for pipe in (self.stdin, self.stdout):
+            pipe.close()
+        if os.path.exists(self._folder):  # the launcher was killed before it could
+            shutil.rmtree(self._folder, ignore_errors=True)
+        with self._words:
+            self._words.seek(0)
+            *failure, ending = self._words.read().decode(errors="replace").splitlines() or [
+                "was stopped"
+            ]
+        return f"could not be started ({failure[-1]})" if failure else ending
+
+
+LAUNCHER = [sys.executable, "-I", "-S", "-B"]
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A way to run student code.
+
+    Attributes:
+        level: "bubblewrap", "uid" or "plain".
+        protections: what it keeps the code from, a phrase each.
+        options: of bubblewrap, about users.
+    """
+
+    level: str
+    protections: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+    def start(self, code: Path, homework: Path, data: Path | None, threads: int) -> Child:
+        """Run `python -u child.py`.
+
+        Args:
+            code: folder with child.py and what it imports.
+            homework: folder with the submission; a copy of it is the working directory.
+            data: folder of images, there as ./omniglot_resized, with its packed twin if it has one.
+            threads: how many each process should compute with.
+
+        Raises:
+            SandboxError: another user would run the code and may not read the data.
+        """
+        images = {}
+        if data is not None:
+            images = {DATA: data.resolve(), f"{DATA}.npz": Path(f"{data.resolve()}.npz")}
+            images = {name: path for name, path in images.items() if path.exists()}
+        uid, folder = _new_user() if self._changes_user else (None, _new_folder())
+        try:
+            if uid is not None:
+                _check_readable(images.values(), self.level)
+            _copy(code, folder / "code")
+            _copy(homework, folder / "homework", without=images)
+            return self._launch(folder, images, uid, threads)
+        except BaseException:
+            shutil.rmtree(folder)
+            raise
+
+    @property
+    def _changes_user(self) -> bool:
+        return self.level != "plain" and os.geteuid() == 0
+
+    def _launch(self, folder: Path, images: dict, uid: int | None, threads: int) -> Child:
+        wrapped = self.level == "bubblewrap"
+        cwd = "/homework" if wrapped else str(folder / "homework")
+        child = "/code/child.py" if wrapped else str(folder / "code" / "child.py")
+        enter = {
+            "command": [sys.executable, "-u", child],
+            "cwd": cwd,
+            "limits": _limits(shared=self.level == "plain"),
+            "uid": uid,
+            "unshare": self.level == "uid",
+            "chroot": "/view" if wrapped and uid is not None else None,
+        }
+        plan = {
+            **enter,
+            "grader": os.getpid(),
+            "folder": str(folder),
+            "memory": MEMORY,
+            "inside": None,
+        }
+        if wrapped:
+            plan["command"] = [*self._bubblewrap(folder, images), *LAUNCHER, "/launcher.py"]
+            plan["inside"] = enter
+        else:
+            for name, path in images.items():
+                (folder / "homework" / name).symlink_to(path)
+        if self.level == "uid":
+            for path in [folder / "homework", *(folder / "homework").rglob("*")]:
+                os.chown(path, uid, uid, follow_symlinks=False)
+        home = "/tmp" if wrapped else cwd
+        return Child(plan, _environment(home, threads))
+
+    def _bubblewrap(self, folder: Path, images: dict) -> list[str]:
+        """The command line up to the command; paths are mounted in this order."""
+        command = [shutil.which("bwrap"), *self.options, "--die-with-parent", "--new-session"]
+        command += ["--unshare-ipc", "--unshare-net", "--unshare-pid", "--unshare-uts"]
+        command += ["--unshare-cgroup-try", "--proc", "/proc", "--dev", "/dev", "--dir", "/view"]
+        writable = {"/tmp": TMP_SIZE, "/homework": TMP_SIZE, "/dev/shm": SHM_SIZE}
+        for path, size in writable.items():
+            command += ["--perms", "1777", "--size", str(size), "--tmpfs", path]
+        visible = [*filter(os.path.exists, SYSTEM), *_interpreter()]
+        ways = {str(way) for path in visible for way in Path(path).parents}
+        for way in sorted(ways - {"/", *writable}):
+            command += ["--perms", "0755", "--dir", way]  # else closed to other users
+        for path in visible:
+            command += ["--ro-bind", path, path]
+        for path in HIDDEN:  # there only if the repository lies in one of those
+            if path.is_dir() and _is_under(path, visible):
+                command += ["--perms", "0000", "--tmpfs", str(path)]
+        files = {f"/homework/{path.name}": path for path in (folder / "homework").iterdir()}
+        files |= {f"/homework/{name}": path for name, path in images.items()}
+        files |= {"/code": folder / "code", "/launcher.py": launcher.__file__}
+        for name, path in files.items():
+            command += ["--ro-bind", str(path), name]
+        return [*command, "--remount-ro", "/dev", "--remount-ro", "/", "--"]
+
+
+def choose_sandbox(level: str | None = None) -> Sandbox:
+    """The strongest level that works here, or the one asked for, after a trial run.
+
+    Args:
+        level: one of LEVELS; None takes $AUTOGRADER_SANDBOX, and without it chooses.
+
+    Raises:
+        SandboxError: the level asked for is unknown or does not work here.
+    """
+    level = level or os.environ.get("AUTOGRADER_SANDBOX")
+    if level is not None and level not in LEVELS:
+        raise SandboxError(f"There is no sandbox level {level}: choose {', '.join(LEVELS)}.")
+    if os.name != "posix":
+        raise SandboxError("Student code runs on Linux and macOS: on Windows, use WSL.")
+    for name in [level] if level else LEVELS:
+        try:
+            return {"bubblewrap": _bubblewrap, "uid": _uid, "plain": _plain}[name]()
+        except SandboxError as error:
+            failure = error
+    raise failure
+
+
+def _bubblewrap() -> Sandbox:
+    if shutil.which("bwrap") is None:
+        raise SandboxError("bubblewrap does not work here: there is no command bwrap.")
+    protections = ["no network", "private files", "own processes"]
+    if os.geteuid() == 0:
+        # Root needs no user namespace to mount. The launcher takes the last steps inside.
+        needed = ("SYS_ADMIN", "SYS_CHROOT", "SETUID", "SETGID")
+        options = ["--cap-drop", "ALL"]
+        options += [word for name in needed for word in ("--cap-add", f"CAP_{name}")]
+        protections.append("own user")
+    else:
+        options = ["--unshare-user", "--disable-userns"]
+    sandbox = Sandbox("bubblewrap", (*protections, *_limits_in_words()), tuple(options))
+    found = _probe(sandbox)
+    if found["open"] or found["network"] == os.readlink("/proc/self/ns/net"):
+        raise SandboxError("bubblewrap does not work here: it does not close what it should.")
+    return sandbox
+
+
+def _uid() -> Sandbox:
+    if os.geteuid() != 0 or not launcher.LINUX:
+        raise SandboxError("The sandbox level uid needs root on Linux.")
+    protections = ["own user"]
+    found = _probe(Sandbox("uid"))
+    for folder in map(Path, found["open"]):
+        # A grader that is killed leaves nothing worse than a folder that is closed to others.
+        folder.chmod(stat.S_IMODE(folder.stat().st_mode) & ~0o007)
+        protections.append(f"{folder.name} closed to other users")
+    if found["open"] and _probe(Sandbox("uid"))["open"]:
+        raise SandboxError(f"Other users can read {ROOT}: close it with chmod -R o-rwx.")
+    if found["network"] != os.readlink("/proc/self/ns/net"):
+        protections.append("no network")
+    return Sandbox("uid", (*protections, *_limits_in_words()))
+
+
+def _plain() -> Sandbox:
+    _probe(Sandbox("plain"))
+    limits = _limits_in_words()
+    return Sandbox("plain", ("none: student code runs with your rights", *limits))
+
+
+def _probe(sandbox: Sandbox) -> dict:
+    """Run a program that tells its network and which of HIDDEN it can read."""
+    with tempfile.TemporaryDirectory() as folder:
+        code, homework = Path(folder, "code"), Path(folder, "homework")
+        code.mkdir()
+        homework.mkdir()
+        hidden = json.dumps([str(path) for path in HIDDEN])
+        (code / "child.py").write_text(PROBE.format(hidden=hidden))
+        child = sandbox.start(code, homework, None, threads=1)
+        ready = select.select([child.stdout], [], [], 30)[0]
+        answer = child.stdout.read(65536) if ready else b""
+        ending = child.end()
+    if not answer:
+        raise SandboxError(f"The sandbox level {sandbox.level} does not work here: it {ending}.")
+    return json.loads(answer)
+
+
+def _limits(shared: bool) -> dict[str, int]:
+    """Limits of each process, by their names in `resource`."""
+    limits = {"RLIMIT_CORE": 0, "RLIMIT_NOFILE": 1024}
+    limits |= {"RLIMIT_FSIZE": FILE_SIZE, "RLIMIT_CPU": CPU_SECONDS}
+    if launcher.LINUX:
+        limits["RLIMIT_DATA"] = MEMORY
+        limits["RLIMIT_NPROC"] = PROCESSES + (_tasks(os.geteuid()) if shared else 0)
+    return limits
+
+
+def _limits_in_words() -> tuple[str, ...]:
+    return (f"memory {MEMORY >> 30} GiB", f"files of {FILE_SIZE >> 20} MiB")
+
+
+def _environment(home: str, threads: int) -> dict[str, str]:
+    return {
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "HOME": home,
+        "TMPDIR": home,
+        "USER": "student",  # torch asks for a name, and the uid has none
+        "LANG": "C.UTF-8",
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONHASHSEED": "0",
+    }
+
+
+@functools.cache
+def _interpreter() -> list[str]:
+    """What a Python needs from its folders, which may lie in a home or hold a repository."""
+    paths = []
+    for prefix in {sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix}:
+        for folder in {prefix, os.path.realpath(prefix)}:
+            paths += [f"{folder}/{name}" for name in ("bin", "lib", "lib64", "pyvenv.cfg")]
+    link = sys.executable  # a link to a link to the program, by ways of its own
+    while link:
+        paths.append(link)
+        target = os.readlink(link) if os.path.islink(link) else None
+        link = target and os.path.join(os.path.dirname(link), target)
+    paths = sorted(path for path in map(os.path.normpath, set(paths)) if os.path.exists(path))
+    kept = []
+    for path in paths:
+        if not _is_under(path, [*SYSTEM, *kept]):
+            kept.append(path)
+    return kept
+
+
+def _is_under(path: Path | str, folders: list[str]) -> bool:
+    return any(Path(path).is_relative_to(folder) for folder in folders)
+
+
+def _tasks(uid: int) -> int:
+    """The number of threads of a user's processes."""
+    total = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if process.stat().st_uid == uid:
+                total += len(os.listdir(process / "task"))
+    return total
+
+
+def _new_folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="autograder-"))
+
+
+def _new_user() -> tuple[int, Path]:
+    """A user that nothing belongs to, and a folder; as long as it is there the user is taken."""
+    for uid in random.SystemRandom().sample(USERS, 100):
+        folder = Path(tempfile.gettempdir(), f"autograder-{uid}")
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir()
+            folder.chmod(0o755)
+            if not _tasks(uid) and not _has_account(uid):
+                return uid, folder
+            folder.rmdir()
+    raise SandboxError(f"No user id is free: remove autograder-* in {tempfile.gettempdir()}.")
+
+
+def _has_account(uid: int) -> bool:
+    try:
+        return bool(pwd.getpwuid(uid))
+    except KeyError:
+        return False
+
+
+def _check_readable(paths, level: str) -> None:
+    """Bubblewrap mounts the data itself; else another user needs a way to it."""
+    for path in paths:
+        ways = [] if level == "bubblewrap" else path.parents
+        for part, needed in [(path, 0o4), *((way, 0o1) for way in ways)]:
+            if not part.stat().st_mode & needed:
+                raise SandboxError(
+                    f"Student code runs as another user, who may not read {part}: "
+                    f"chmod o+rX {part}, or put the data elsewhere."
+                )
+
+
+def _copy(source: Path, target: Path, without=()) -> None:
+    """Copy what every user may then read: folders and regular files, no links."""
+    target.mkdir()
+    target.chmod(0o755)
+    for entry in os.scandir(source):
+        if entry.name in without or entry.is_symlink():
+            continue
+        if entry.is_dir():
+            _copy(Path(entry.path), target / entry.name)
+        elif entry.is_file():
+            shutil.copyfile(entry.path, target / entry.name)
+            (target / entry.name).chmod(0o644)

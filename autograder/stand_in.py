@@ -1,0 +1,87 @@
+"""Stand-ins for libraries that a submission imports and that its three functions do not need."""
+
+import importlib.abc
+import importlib.machinery
+import os
+import sys
+import types
+
+# Installed, but slow to import, and only the training loop writes logs.
+NEVER = ("tensorboard", "torch.utils.tensorboard", "tensorboardX")
+
+used = set()  # names of missing libraries that were asked for
+
+
+class Anything:
+    """Takes part in every expression and does nothing."""
+
+    def __call__(self, *args, **kwargs):
+        # As a decorator it leaves the function as it is.
+        return args[0] if len(args) == 1 and not kwargs and callable(args[0]) else self
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __getitem__(self, key):
+        return self
+
+    def __iter__(self):
+        return iter(())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        return False
+
+    def __or__(self, other):
+        return self
+
+    __ror__ = __or__
+
+    def __mro_entries__(self, bases):
+        return (object,)
+
+
+def module(name):
+    """A module in which every name is there."""
+    made = types.ModuleType(name)
+    made.__path__ = []
+    anything = Anything()
+    made.__getattr__ = lambda attribute: getattr(anything, attribute)
+    return made
+
+
+class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds a stand-in for what the files of one folder import, and for nobody else."""
+
+    def __init__(self, folder, wanted):
+        self.folder = folder + os.sep
+        self.wanted = wanted
+
+    def find_spec(self, name, path=None, target=None):
+        frame = sys._getframe(1)
+        while frame and frame.f_code.co_filename.startswith("<frozen importlib"):
+            frame = frame.f_back
+        if frame and frame.f_code.co_filename.startswith(self.folder) and self.wanted(name):
+            return importlib.machinery.ModuleSpec(name, self, is_package=True)
+        return None
+
+    def create_module(self, spec):
+        return module(spec.name)
+
+    def exec_module(self, made):
+        pass
+
+
+def install(folder):
+    """Let files in `folder` import anything."""
+
+    def missing(name):
+        used.add(name.partition(".")[0])
+        return True
+
+    sys.meta_path.insert(0, Finder(folder, lambda name: name.startswith(NEVER)))
+    sys.meta_path.append(Finder(folder, missing))

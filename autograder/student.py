@@ -1,0 +1,278 @@
+"""The judge's side of a child: questions to a submission, and answers that have been checked."""
+
+import os
+import select
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from autograder import wire
+from autograder.sandbox import Child, Sandbox
+from autograder.starter import write_starter
+
+HERE = Path(__file__).parent
+CHILD_FILES = ("child.py", "wire.py", "stand_in.py")
+LOAD_SECONDS = 60
+CALL_SECONDS = 60  # for a question, with the constructor of a generator or a network
+TRAIN_SECONDS = 300
+MEMORY_BYTES = 3 << 30  # of all processes of a child together
+LOOK_EVERY = 0.25  # seconds between two looks at the memory
+
+FUNCTIONS = {
+    "sample": "Problem 1: DataGenerator._sample",
+    "batch": "Problem 1: a DataLoader over DataGenerator",
+    "forward": "Problem 2a: MANN.forward",
+    "loss": "Problem 2b: MANN.loss_function",
+    "train": "Training with the three functions",
+    "predict": "Problem 2a: MANN.forward",
+}
+FILES = {"sample": "load_data", "batch": "load_data", "forward": "hw1", "loss": "hw1"}
+
+
+class StudentError(Exception):
+    """Why there is no answer, in a sentence for the student.
+
+    Attributes:
+        stub: the function has not been filled in.
+    """
+
+    def __init__(self, message: str, stub: bool = False) -> None:
+        super().__init__(message)
+        self.stub = stub
+
+
+class Stopped(Exception):
+    """The child ended, hung or answered nonsense; the message goes on after "MANN.forward"."""
+
+
+class Student:
+    """A submission in its sandbox, started when it is first needed and again after it has died.
+
+    Args:
+        sandbox: where to start it.
+        homework: folder with hw1.py, load_data.py and modules of the student's own.
+        problems: what is known to be wrong with the two files: file name → sentence.
+        data: the image folder.
+        work: an empty folder for the program that runs beside the submission.
+        threads: for torch.
+        seed: of the random generators in the child.
+
+    Attributes:
+        notes: what was unusual when the files were imported, a sentence each.
+        problems: file name → why it cannot be used.
+    """
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        homework: Path,
+        problems: dict[str, str],
+        data: Path,
+        work: Path,
+        threads: int,
+        seed: int,
+    ) -> None:
+        self.sandbox, self.homework, self.data = sandbox, homework, data
+        self.threads, self.seed = threads, seed
+        self.notes: list[str] = []
+        self.problems = dict(problems)
+        self.hung: dict[str, str] = {}  # a question that never came back is not asked again
+        self.child: Child | None = None
+        self.loaded = False
+        self.only_definitions: bool | None = None  # how the files can be imported, once known
+        self.code = work
+        for name in CHILD_FILES:
+            shutil.copy(HERE / name, work)
+        (work / "starter").mkdir()
+        write_starter(work / "starter")
+
+    def ask(
+        self,
+        question: str,
+        header: dict,
+        arrays: dict[str, np.ndarray] | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> tuple[dict, dict[str, np.ndarray]]:
+        """One question and its answer.
+
+        Raises:
+            StudentError: there is no answer.
+        """
+        function = FUNCTIONS[question]
+        self.load()
+        for file in [FILES[question]] if question in FILES else ["load_data", "hw1"]:
+            if f"{file}.py" in self.problems:
+                raise StudentError(f"{function.split(':')[0]}: {self.problems[f'{file}.py']}")
+        if question in self.hung:
+            raise StudentError(self.hung[question])
+        limit = TRAIN_SECONDS if question == "train" else CALL_SECONDS
+        request = {"do": question, "seed": self.seed} | header
+        try:
+            answer, values = self._talk(request, arrays or {}, limit, progress)
+        except TimeoutError:
+            self.end()
+            self.hung[question] = f"{function} took more than {limit} seconds."
+            raise StudentError(self.hung[question]) from None
+        except Stopped as stopped:
+            raise StudentError(f"{function} {stopped}") from None
+        if "refused" in answer:
+            raise StudentError(f"{function} returned {clean(answer['refused'])}.")
+        if "error" in answer:
+            raise self._explain(function, answer)
+        return answer, values
+
+    def _explain(self, function: str, answer: dict) -> StudentError:
+        """The exception that a submission raised, as a sentence."""
+        problem, _, name = function.partition(": ")
+        file, line = clean(answer.get("file", "")), clean(answer.get("line", ""))
+        place = f" ({file}:{line})" if file else ""
+        if answer.get("stub") is True:
+            return StudentError(f"{problem} is not filled in: {name}{place}.", stub=True)
+        return StudentError(f"{function}{place} stopped with {clean(answer['error'])}.")
+
+    def spawn(self) -> None:
+        """Start the child, which takes a second to import torch, without waiting for it."""
+        self.child = self.sandbox.start(self.code, self.homework, self.data, self.threads)
+        self.loaded = False
+
+    def load(self) -> None:
+        """Start the child and import the submission, unless that has been done."""
+        if self.child and self.child.alive and self.loaded:
+            return
+        modes = [False, True] if self.only_definitions is None else [self.only_definitions]
+        for only_definitions in modes:
+            try:
+                answer, _ = self._load(only_definitions)
+            except (TimeoutError, Stopped) as stopped:
+                self.end()
+                why = str(stopped) or f"took more than {LOAD_SECONDS} seconds"
+                if only_definitions:
+                    sentence = f"Importing it {why}, so nothing of it can be graded."
+                    self.problems |= {"hw1.py": sentence, "load_data.py": sentence}
+                    self.only_definitions = True
+                    return
+                continue_note = (
+                    f"Importing hw1.py and load_data.py {why}: only their functions and classes "
+                    'are taken. Put the rest under if __name__ == "__main__".'
+                )
+            else:
+                if only_definitions and self.only_definitions is None:
+                    self.notes.append(continue_note)
+                if self.only_definitions is None:
+                    self._note(answer)
+                self.only_definitions = only_definitions
+                return
+
+    def _load(self, only_definitions: bool) -> tuple[dict, dict]:
+        if not (self.child and self.child.alive and not self.loaded):
+            self.end()
+            self.spawn()
+        self.loaded = True
+        request = {"do": "load", "only_definitions": only_definitions}
+        answer, arrays = self._talk(request, {}, LOAD_SECONDS)
+        if "error" in answer:  # the files are there and are Python, so this is the submission's
+            raise Stopped(f"stopped with {clean(answer['error'])}")
+        return answer, arrays
+
+    def _note(self, answer: dict) -> None:
+        """Keep what the import said about the two files."""
+        self.notes += [clean(note) for note in texts(answer, "notes")]
+        if missing := texts(answer, "missing"):
+            self.notes.append(
+                f"{clean(', '.join(missing))}: not installed here. A stand-in that does nothing "
+                "takes its place, which is enough unless the three functions need it."
+            )
+        for problem in texts(answer, "problems"):
+            self.problems.setdefault(clean(problem).partition(" ")[0], clean(problem))
+
+    def _talk(
+        self,
+        request: dict,
+        arrays: dict[str, np.ndarray],
+        limit: float,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> tuple[dict, dict[str, np.ndarray]]:
+        """Send a frame and wait for the frame that answers it.
+
+        Raises:
+            TimeoutError: there was none in time.
+            Stopped: the child ended, took too much memory or sent something else.
+        """
+        line = Line(self.child, time.monotonic() + limit)
+        try:
+            wire.write_frame(line, request, arrays)
+            while True:
+                header, values = wire.read_frame(line.read)
+                if "steps" not in header:
+                    return header, values
+                if progress and all(type(header.get(x)) is int for x in ("step", "steps")):
+                    progress(header["step"], header["steps"])
+        except wire.FrameError as error:
+            self.end()
+            raise Stopped(f"sent an answer that cannot be read: {error}") from None
+        except (EOFError, BrokenPipeError):
+            raise Stopped(f"ended the Python process: it {self.end()}") from None
+        except MemoryError:
+            self.end()
+            raise Stopped(f"took more than {MEMORY_BYTES >> 30} GiB of memory") from None
+
+    def end(self) -> str:
+        """Stop the child, if there is one, and say how it had ended."""
+        child, self.child = self.child, None
+        return child.end() if child else "was not running"
+
+
+class Line:
+    """The two pipes of a child, with a deadline and an eye on its memory."""
+
+    def __init__(self, child: Child, deadline: float) -> None:
+        self.child, self.deadline = child, deadline
+        os.set_blocking(child.stdin.fileno(), False)
+
+    def write(self, data: bytes) -> None:
+        """Send all of `data`."""
+        view = memoryview(data)
+        while view:
+            self._wait([], [self.child.stdin])
+            view = view[os.write(self.child.stdin.fileno(), view[: 1 << 16]) :]
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def read(self, count: int) -> bytes:
+        """Exactly `count` bytes."""
+        parts = []
+        while count:
+            self._wait([self.child.stdout], [])
+            part = os.read(self.child.stdout.fileno(), min(count, 1 << 20))
+            if not part:
+                raise EOFError
+            parts.append(part)
+            count -= len(part)
+        return b"".join(parts)
+
+    def _wait(self, readable: list, writable: list) -> None:
+        while True:
+            left = self.deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            if any(select.select(readable, writable, [], min(left, LOOK_EVERY))):
+                return
+            if self.child.memory() > MEMORY_BYTES:
+                raise MemoryError
+
+
+def clean(text: object) -> str:
+    """Text from a child in one line without control characters, shortened."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in str(text))
+    line = " ".join(printable.split())
+    return line if len(line) <= 300 else line[:299] + "…"
+
+
+def texts(answer: dict, name: str) -> list[str]:
+    """A list of at most ten strings in an answer."""
+    value = answer.get(name)
+    return [item for item in value if isinstance(item, str)][:10] if isinstance(value, list) else []
