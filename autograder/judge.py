@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from autograder.mistakes import find_mistake
+from autograder.mistakes import STUB, find_mistake
 from autograder.record import Check, Curve, Record, Result, Task
 from autograder.student import StudentError
 
@@ -86,7 +86,10 @@ class Judge:
         """Put what came of a check in the record; without an exception it has passed."""
         if call.when == "call" or (call.when == "setup" and call.excinfo):
             error = call.excinfo.value if call.excinfo else None
-            found = judgement(self.check_of(item), error)
+            try:
+                found = judgement(self.check_of(item), error)
+            except Exception as fault:  # in the catalogue of mistakes
+                found = judgement(self.check_of(item), fault)
             curve = item.stash.get(CURVE, None) or found.curve
             self.record.put(replace(found, seconds=call.duration, curve=curve))
 
@@ -100,8 +103,7 @@ def judgement(check: Check, error: BaseException | None) -> Result:
         mistake = find_mistake(check.id, error.evidence)
         return Result(check, "failed", message, mistake, task=error.task, curve=error.curve)
     if isinstance(error, StudentError):
-        mistake = find_mistake(check.id, "stub") if error.stub else None
-        return Result(check, "failed", message, mistake)
+        return Result(check, "failed", message, STUB if error.stub else None)
     if isinstance(error, Waiting):
         return Result(check, "waiting", message)
     if isinstance(error, NotGraded):

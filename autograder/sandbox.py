@@ -31,7 +31,8 @@ PROCESSES = 200  # threads included
 FILE_SIZE = 256 << 20  # bytes
 TMP_SIZE = 64 << 20  # bytes of each writable folder in bubblewrap
 SHM_SIZE = 256 << 20  # bytes of /dev/shm in bubblewrap, through which DataLoader workers send
-CPU_SECONDS = 3600
+CPU_SECONDS = 3600  # of a process
+BOUNDS = [f"memory {MEMORY >> 30} GiB", f"files of {FILE_SIZE >> 20} MiB"]
 
 ROOT = Path(__file__).resolve().parent.parent
 HIDDEN = [ROOT / name for name in (".git", "autograder", "solutions", "tests")]
@@ -39,13 +40,15 @@ DATA = "omniglot_resized"  # what the data is called in the child's folder
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 SYSTEM += ("/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime", "/sys/devices/system/cpu")
 
+LAUNCHER = [sys.executable, "-I", "-S", "-B"]
 PROBE = """
 import json, os, sys, threading
 thread = threading.Thread(target=int)
 thread.start()
 hidden = json.loads({hidden!r})
 network = os.path.exists("/proc/self/ns/net") and os.readlink("/proc/self/ns/net")
-print(json.dumps({{"network": network, "open": [p for p in hidden if os.access(p, os.R_OK)]}}))
+print(json.dumps({{"network": network, "open": [
+    path for path in hidden if os.access(path, os.R_OK) or os.access(path, os.X_OK)]}}))
 """
 
 
@@ -83,7 +86,7 @@ class Child:
 
     def memory(self) -> int:
         """Bytes of all its processes together; 0 where there is no /proc."""
-        return launcher.memory_of(launcher.descendants(self._process.pid))
+        return launcher.memory_of(launcher.descendants(self._process.pid)) if self.alive else 0
 
     def end(self) -> str:
         """End all its processes, remove all its files, and say how it had ended.
@@ -119,9 +122,6 @@ class Child:
         return f"could not be started ({failure[-1]})" if failure else ending
 
 
-LAUNCHER = [sys.executable, "-I", "-S", "-B"]
-
-
 @dataclass(frozen=True)
 class Sandbox:
     """A way to run student code.
@@ -133,7 +133,7 @@ class Sandbox:
     """
 
     level: str
-    protections: tuple[str, ...] = ()
+    protections: list[str]
     options: tuple[str, ...] = ()
 
     def start(self, code: Path, homework: Path, data: Path | None, threads: int) -> Child:
@@ -147,17 +147,20 @@ class Sandbox:
 
         Raises:
             SandboxError: another user would run the code and may not read the data.
+            OSError: one of the folders cannot be read.
         """
         images = {}
         if data is not None:
-            images = {DATA: data.resolve(), f"{DATA}.npz": Path(f"{data.resolve()}.npz")}
-            images = {name: path for name, path in images.items() if path.exists()}
+            images[DATA] = data.resolve(strict=True)
+            if (packed := Path(f"{data}.npz")).exists():
+                images[f"{DATA}.npz"] = packed.resolve()
         uid, folder = _new_user() if self._changes_user else (None, _new_folder())
         try:
             if uid is not None:
                 _check_readable(images.values(), self.level)
             _copy(code, folder / "code")
             _copy(homework, folder / "homework", without=images)
+            (folder / "homework").chmod(0o700)  # a submission is nobody else's
             return self._launch(folder, images, uid, threads)
         except BaseException:
             shutil.rmtree(folder)
@@ -235,8 +238,6 @@ def choose_sandbox(level: str | None = None) -> Sandbox:
     level = level or os.environ.get("AUTOGRADER_SANDBOX")
     if level is not None and level not in LEVELS:
         raise SandboxError(f"There is no sandbox level {level}: choose {', '.join(LEVELS)}.")
-    if os.name != "posix":
-        raise SandboxError("Student code runs on Linux and macOS: on Windows, use WSL.")
     for name in [level] if level else LEVELS:
         try:
             return {"bubblewrap": _bubblewrap, "uid": _uid, "plain": _plain}[name]()
@@ -257,7 +258,8 @@ def _bubblewrap() -> Sandbox:
         protections.append("own user")
     else:
         options = ["--unshare-user", "--disable-userns"]
-    sandbox = Sandbox("bubblewrap", (*protections, *_limits_in_words()), tuple(options))
+    protections.append(f"{PROCESSES} processes")
+    sandbox = Sandbox("bubblewrap", protections + BOUNDS, tuple(options))
     found = _probe(sandbox)
     if found["open"] or found["network"] == os.readlink("/proc/self/ns/net"):
         raise SandboxError("bubblewrap does not work here: it does not close what it should.")
@@ -267,23 +269,23 @@ def _bubblewrap() -> Sandbox:
 def _uid() -> Sandbox:
     if os.geteuid() != 0 or not launcher.LINUX:
         raise SandboxError("The sandbox level uid needs root on Linux.")
-    protections = ["own user"]
-    found = _probe(Sandbox("uid"))
+    protections = ["own user", f"{PROCESSES} processes"]
+    found = _probe(Sandbox("uid", protections))
     for folder in map(Path, found["open"]):
         # A grader that is killed leaves nothing worse than a folder that is closed to others.
         folder.chmod(stat.S_IMODE(folder.stat().st_mode) & ~0o007)
         protections.append(f"{folder.name} closed to other users")
-    if found["open"] and _probe(Sandbox("uid"))["open"]:
+    if found["open"] and _probe(Sandbox("uid", protections))["open"]:
         raise SandboxError(f"Other users can read {ROOT}: close it with chmod -R o-rwx.")
     if found["network"] != os.readlink("/proc/self/ns/net"):
         protections.append("no network")
-    return Sandbox("uid", (*protections, *_limits_in_words()))
+    return Sandbox("uid", protections + BOUNDS)
 
 
 def _plain() -> Sandbox:
-    _probe(Sandbox("plain"))
-    limits = _limits_in_words()
-    return Sandbox("plain", ("none: student code runs with your rights", *limits))
+    sandbox = Sandbox("plain", ["none: student code runs with your rights", *BOUNDS])
+    _probe(sandbox)
+    return sandbox
 
 
 def _probe(sandbox: Sandbox) -> dict:
@@ -311,10 +313,6 @@ def _limits(shared: bool) -> dict[str, int]:
         limits["RLIMIT_DATA"] = MEMORY
         limits["RLIMIT_NPROC"] = PROCESSES + (_tasks(os.geteuid()) if shared else 0)
     return limits
-
-
-def _limits_in_words() -> tuple[str, ...]:
-    return (f"memory {MEMORY >> 30} GiB", f"files of {FILE_SIZE >> 20} MiB")
 
 
 def _environment(home: str, threads: int) -> dict[str, str]:
@@ -375,7 +373,7 @@ def _new_user() -> tuple[int, Path]:
         folder = Path(tempfile.gettempdir(), f"autograder-{uid}")
         with contextlib.suppress(FileExistsError):
             folder.mkdir()
-            folder.chmod(0o755)
+            folder.chmod(0o711)
             if not _tasks(uid) and not _has_account(uid):
                 return uid, folder
             folder.rmdir()

@@ -16,7 +16,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from autograder.unpack import Entry, LeftOut, Unusable, list_folder, list_zip
+from autograder.unpack import Entry, LeftOut, Unusable, limit_number, list_folder, list_zip
 
 WANTED = ("hw1.py", "load_data.py")
 BOTH = "hw1.py and load_data.py"
@@ -26,12 +26,13 @@ MAX_FILE = 256 << 10  # bytes of one Python file
 MAX_NOTEBOOK = 4 << 20  # bytes of one notebook, pictures included
 MAX_FILES = 50
 MAX_TOTAL = 1 << 20  # characters of all Python files together
-MAX_INNER_ZIPS = 64 << 20  # bytes of all zips in what was handed in
+MAX_INNER_ZIPS = 20  # zips in what was handed in
+MAX_INNER_BYTES = 32 << 20  # of all of them together
 
 # With sys.stdlib_module_names, what the homework and the grader's child import.
 LIBRARIES = {
     *("torch", "torchgen", "numpy", "imageio", "tensorboard", "tqdm", "PIL"),
-    *("absl", "fsspec", "google", "packaging", "pkg_resources", "setuptools", "sympy"),
+    *("absl", "fsspec", "google", "packaging", "setuptools", "sympy"),
     *("typing_extensions", "pytest", "conftest", "sitecustomize", "usercustomize"),
     *("child", "wire", "hw1", "load_data"),
 }
@@ -42,7 +43,7 @@ CROWDED = f"a submission has room for {MAX_FILES} Python files with {MAX_TOTAL >
 ALIKE = re.compile(
     r"(?:(?P<owner>.+?)_(?:late_)?(?P<user>\d+)_\d+_)?(?:copy of )?(?P<stem>hw1|load_data)"
     r"(?:[ _-]*\(\d+\)|[ _-]+\d+|[ _-]*(?:copy|final|submission|solution|v)\d*)*"
-    r"(?P<suffix>\.py|\.ipynb)(?:\.txt)?",
+    r"\.(?:py|ipynb)(?:\.txt)?",
     re.IGNORECASE | re.ASCII,
 )
 NOT_PYTHON = {  # how it starts, in lower case
@@ -76,7 +77,8 @@ class Submission:
     Attributes:
         files: the texts of hw1.py and load_data.py where they were found, and of the Python files
             beside them that they import; keys are relative paths with "/", line ends are "\\n".
-        problems: what cannot be graded, why, and the way out, a sentence each.
+        problems: what cannot be graded, why, and the way out, a sentence each. One about hw1.py or
+            load_data.py alone holds its name and not the other's.
         notes: what was unusual and yet taken, or was left out, a sentence each.
     """
 
@@ -147,17 +149,17 @@ def list_handed_in(path: Path, left_out: LeftOut, stack: ExitStack) -> list[Entr
 
 def list_inner_zips(entries: list[Entry], left_out: LeftOut) -> tuple[list[Entry], list[str]]:
     """The files of the zips among the entries, as if each zip were a folder, and problems."""
-    inner, problems, room = [], [], MAX_INNER_ZIPS
-    for entry in entries:
-        if entry.path.suffix.lower() != ".zip":
-            continue
+    inner, problems, room = [], [], MAX_INNER_BYTES
+    zips = [entry for entry in entries if entry.path.suffix.lower() == ".zip"]
+    for entry in zips[:MAX_INNER_ZIPS]:
         try:
             data = entry.read(room + 1)
             if len(data) > room:
-                raise Unusable(f"is larger than {MAX_INNER_ZIPS >> 20} MiB: hand in {BOTH} alone")
+                raise Unusable(f"is larger than {MAX_INNER_BYTES >> 20} MiB: hand in {BOTH} alone")
             room -= len(data)
             found = list_zip(io.BytesIO(data), left_out)
-            inner += [Entry(entry.path / file.path, file.read) for file in found]
+            found = [Entry(entry.path / file.path, file.read) for file in found]
+            inner = limit_number(inner + found)
         except Unusable as error:
             problems.append(f"{clean(str(entry.path))} {error}.")
     return inner, problems
@@ -173,9 +175,8 @@ def choose(entries: list[Entry]) -> tuple[dict[str, Entry], list[str]]:
         Unusable: the files are those of several students.
     """
     folders = defaultdict(lambda: defaultdict(list))  # folder → wanted name → its files
-    for entry in sorted(entries, key=worth_of_file, reverse=True):
-        if match := match_name(entry):
-            folders[entry.path.parent][f"{match['stem'].lower()}.py"].append(entry)
+    for entry in sorted(filter(match_name, entries), key=worth_of_file, reverse=True):
+        folders[entry.path.parent][f"{match_name(entry)['stem'].lower()}.py"].append(entry)
 
     def worth_of_folder(folder: PurePosixPath) -> tuple:
         scripts = sum(not is_notebook(files[0]) for files in folders[folder].values())
@@ -239,7 +240,7 @@ def name_missing(name: str, chosen: dict[str, Entry]) -> list[str]:
             "two files (a .rar, .7z or .tar cannot be opened)."
         ]
     return [
-        f"{wanted} is missing: hand it in beside {clean(*[e.path.name for e in chosen.values()])}."
+        f"{wanted} is missing: hand it in together with your other file."
         for wanted in WANTED
         if wanted not in chosen
     ]
@@ -251,6 +252,8 @@ def name_missing(name: str, chosen: dict[str, Entry]) -> list[str]:
 def read_chosen(chosen: dict[str, Entry], submission: Submission) -> None:
     for wanted, entry in chosen.items():
         name = clean(entry.path.name)
+        if name != wanted:
+            name = f"{name}, taken as {wanted},"
         try:
             text, notes = read_text(entry)
             if not text.strip():
@@ -273,31 +276,33 @@ def read_companions(
     companions = {}
     for source in {entry.path.parent: None for entry in chosen.values()}:
         for entry in entries:
-            beside = entry.path.is_relative_to(source)
-            if beside and not (entry.path.parent == source and entry in chosen.values()):
+            if entry.path.parent == source and entry in chosen.values():
+                continue
+            if source in entry.path.parents and is_importable(entry.path.relative_to(source)):
                 companions.setdefault(entry.path.relative_to(source), entry)
 
     by_name = defaultdict(list)  # as in `import NAME` → its file, or the files of its folder
     for path in sorted(companions, key=lambda path: (len(path.parts), path)):
         name = path.parts[0].removesuffix(".py")
-        if not is_importable(path):
-            continue
-        if name in LIBRARIES or name in sys.stdlib_module_names:
-            left_out[HIDES].append(str(path))
-        else:
+        if name not in LIBRARIES and name not in sys.stdlib_module_names:
             by_name[name].append(path)
+        elif str(path) in (f"{name}.py", f"{name}/__init__.py"):
+            left_out[HIDES].append(str(path))
 
     texts = list(submission.files.values())
     room, tried = MAX_TOTAL - sum(map(len, texts)), len(texts)
     for text in texts:  # grows meanwhile
         for path in [path for name in find_imports(text) for path in by_name.pop(name, [])]:
             tried += 1
+            if tried > MAX_FILES:
+                left_out[CROWDED].append(str(path))
+                continue
             try:
-                code, notes = read_text(companions[path]) if tried <= MAX_FILES else ("", [])
+                code, notes = read_text(companions[path])
             except Unusable as error:
                 submission.notes.append(f"{clean(str(path))} {error}.")
                 continue
-            if tried > MAX_FILES or len(code) > room:
+            if len(code) > room:
                 left_out[CROWDED].append(str(path))
                 continue
             room -= len(code)
@@ -360,16 +365,15 @@ def decode(data: bytes) -> tuple[str, list[str]]:
         if start.startswith(mark):
             raise Unusable(f"is {kind} and not Python code: hand in the script itself")
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        encodings = ["utf-16"]
+        trusted, guesses = ["utf-16"], []
     elif data.startswith(codecs.BOM_UTF8):
-        encodings = ["utf-8-sig"]
+        trusted, guesses = ["utf-8-sig"], []
     else:
-        encodings = [*find_declared(data), "utf-8", "cp1252", "latin-1"]
-    for encoding in encodings:
+        trusted, guesses = [*find_declared(data), "utf-8"], ["cp1252", "latin-1"]
+    for encoding in trusted + guesses:
         with suppress(UnicodeDecodeError):
             text = data.decode(encoding)
-            guessed = encoding in encodings[-2:] and len(encodings) > 2
-            return text, [f"is not UTF-8 and was read as {encoding}"] if guessed else []
+            return text, [f"is not UTF-8 and was read as {encoding}"] * (encoding not in trusted)
     raise Unusable("is not text: save it as UTF-8 text")
 
 

@@ -1,7 +1,7 @@
-"""List and read the files of a folder or a zip, in memory: no link is followed, no header believed.
+"""List and read what may be Python in a folder or a zip: no link is followed, no header believed.
 
 A student made every byte, name and size here. The files of a folder and those of a zip look the
-same afterwards: a path and a way to read it.
+same afterwards: a path and a way to read it into memory.
 """
 
 import io
@@ -11,16 +11,20 @@ import zipfile
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-MAX_ENTRIES = 100_000  # files of any kind: Omniglot, which students hand in with it, has 34,000
-MAX_DIRECTORY = 16 << 20  # bytes of a zip's table of contents, about as many entries
+LISTED = (".py", ".ipynb", ".py.txt", ".ipynb.txt", ".zip")  # how names end
+MAX_LISTED = 2000
+MAX_DIRECTORY = 10 << 20  # bytes of a zip's table of contents: enough for Omniglot twice
 IGNORED = {"__MACOSX", "__pycache__", "node_modules", "site-packages"}  # and all with a dot first
-LINK = "links are not followed"
+LINK = "links are not followed, so hand in what they point to"
 SPECIAL = "this is neither a file nor a folder"
 OUTSIDE = "the name leads out of the zip"
 UNREADABLE = "it cannot be opened"
+
+ALONE = "hand in hw1.py, load_data.py and what they import"
 
 LeftOut = defaultdict[str, list[str]]  # why → the names of what was left out
 
@@ -48,7 +52,7 @@ def list_folder(folder: Path, left_out: LeftOut) -> list[Entry]:
     Raises:
         Unusable: it cannot be opened, or holds too many files.
     """
-    entries, folders, seen = [], [PurePosixPath()], 0
+    entries, folders = [], [PurePosixPath()]
     for parent in folders:  # grows meanwhile
         try:
             with os.scandir(folder / parent) as scan:
@@ -58,9 +62,6 @@ def list_folder(folder: Path, left_out: LeftOut) -> list[Entry]:
                 raise Unusable("cannot be opened: make it readable") from None
             left_out[UNREADABLE].append(str(parent))
             continue
-        seen += len(found)
-        if seen > MAX_ENTRIES:
-            raise too_many_files()
         for item in found:
             path = parent / item.name
             if is_ignored(path):
@@ -69,13 +70,11 @@ def list_folder(folder: Path, left_out: LeftOut) -> list[Entry]:
                 left_out[LINK].append(str(path))
             elif item.is_dir(follow_symlinks=False):
                 folders.append(path)
-            elif item.is_file(follow_symlinks=False):
-                entries.append(
-                    Entry(path, lambda limit, path=path: read_file(folder / path, limit))
-                )
-            else:  # opening a pipe or a device could wait for ever
+            elif not item.is_file(follow_symlinks=False):  # opening a pipe could wait for ever
                 left_out[SPECIAL].append(str(path))
-    return entries
+            elif item.name.lower().endswith(LISTED):
+                entries.append(Entry(path, partial(read_file, folder / path)))
+    return limit_number(entries)
 
 
 def read_file(path: Path, limit: int) -> bytes:
@@ -98,11 +97,8 @@ def list_zip(file: BinaryIO, left_out: LeftOut) -> list[Entry]:
         raise
     except Exception:  # damage has many names
         raise Unusable("is damaged or not a zip: zip hw1.py and load_data.py again") from None
-    infos = archive.infolist()
-    if len(infos) > MAX_ENTRIES:
-        raise too_many_files()
     entries = {}  # of two files with one name the later counts, as it does for unzip
-    for info in infos:
+    for info in archive.infolist():
         name = info.filename.replace("\\", "/")  # some Windows tools write these
         path = PurePosixPath(name)
         kind = stat.S_IFMT(info.external_attr >> 16)
@@ -114,10 +110,9 @@ def list_zip(file: BinaryIO, left_out: LeftOut) -> list[Entry]:
             left_out[LINK].append(name)
         elif kind not in (0, stat.S_IFREG):
             left_out[SPECIAL].append(name)
-        else:
-            read = lambda limit, info=info: read_member(archive, info, limit)  # noqa: E731
-            entries[path] = Entry(path, read)
-    return list(entries.values())
+        elif name.lower().endswith(LISTED):
+            entries[path] = Entry(path, partial(read_member, archive, info))
+    return limit_number(list(entries.values()))
 
 
 def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
@@ -138,8 +133,10 @@ def is_ignored(path: PurePosixPath) -> bool:
     return any(part.startswith(".") or part in IGNORED for part in path.parts)
 
 
-def too_many_files() -> Unusable:
-    return Unusable(f"holds more than {MAX_ENTRIES:,} files: hand in the Python files alone")
+def limit_number(entries: list[Entry]) -> list[Entry]:
+    if len(entries) > MAX_LISTED:
+        raise Unusable(f"holds more than {MAX_LISTED} Python files: {ALONE}")
+    return entries
 
 
 class _WaryReader(io.BufferedReader):
@@ -147,5 +144,5 @@ class _WaryReader(io.BufferedReader):
 
     def read(self, size: int = -1) -> bytes:
         if size > MAX_DIRECTORY:
-            raise too_many_files()
+            raise Unusable(f"holds more files than can be listed: {ALONE}")
         return super().read(size if size >= 0 else MAX_DIRECTORY)

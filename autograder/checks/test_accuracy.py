@@ -90,6 +90,7 @@ def train(
     """Let the submission train; its losses, and its weights at the steps to keep."""
     seen = context.draw(shot, way, "train", 20)
     header = {"shot": shot, "way": way, "hidden": HIDDEN, "keep": keep, "rise": RISE}
+    header["threads"] = context.student.threads
     header |= {"steps": plan["steps"], "learning_rate": plan["rate"]}
     header |= {"paper": seen.paper, "ink": seen.ink, "scale": 1 / context.layout.scale}
     laid_out = context.layout.from_ours(start, way) if start else {}

@@ -6,6 +6,6 @@ fits is named, so the more particular come first.
 """
 
 from autograder.mistakes import forward, loss, sampler  # noqa: F401, entries enter the catalogue
-from autograder.mistakes.catalogue import find_mistake
+from autograder.mistakes.catalogue import STUB, find_mistake
 
-__all__ = ["find_mistake"]
+__all__ = ["STUB", "find_mistake"]

@@ -41,7 +41,7 @@ def print_record(record: Record, console: Console | None = None) -> None:
         rows = Table.grid(padding=(0, 1), expand=True)
         rows.add_column(width=1)
         rows.add_column(width=4)
-        rows.add_column(ratio=1, overflow="fold")
+        rows.add_column(ratio=1)
         rows.add_column(justify="right", no_wrap=True)
         for result in results:
             check, style = result.check, STYLES[result.status]

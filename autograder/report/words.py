@@ -23,7 +23,6 @@ def clean(text: str) -> str:
     """
     if len(text) > LONGEST:
         text = f"{text[:LONGEST]} … ({len(text) - LONGEST:,} more characters)"
-    text = text.replace("\r\n", "\n")
     return "".join(
         sign if sign == "\n" or sign.isprintable() else " " if sign.isspace() else "�"
         for sign in text

@@ -1,0 +1,421 @@
+"""Submissions that the handout allows. Every check must accept each of them."""
+
+from .case import FILES, FOLDERS, IMPORTS_1, IMPORTS_2, QUERY, RETURN_TASK, Case
+from .starter_2022 import HW1, LOAD_DATA
+
+CONSTRUCTOR_1 = "        self.num_classes = num_classes\n        self.num_samples_per_class"
+CONSTRUCTOR_2 = "        super().__init__()\n"
+
+
+def sampler(name: str, *edits: tuple[str, str], body: str = "") -> Case:
+    return Case(name, sample=body, edits=tuple(("load_data.py", *edit) for edit in edits))
+
+
+def model(name: str, *edits: tuple[str, str], forward: str = "", loss: str = "") -> Case:
+    edits = tuple(("hw1.py", *edit) for edit in edits)
+    return Case(name, forward=forward, loss=loss, edits=edits)
+
+
+SAMPLERS = [
+    sampler(
+        "tensors_returned",
+        (RETURN_TASK, "return torch.from_numpy(images), torch.from_numpy(labels)\n"),
+    ),
+    sampler(
+        "doubles_returned",
+        (RETURN_TASK, "return images.astype(np.float64), labels.astype(np.float64)\n"),
+    ),
+    sampler("integer_labels", (RETURN_TASK, "return images, labels.astype(np.int64)\n")),
+    sampler("pixels_to_255", (RETURN_TASK, "return images * 255, labels\n")),
+    Case(
+        "pixels_to_255_divided_in_forward",
+        edits=(
+            ("load_data.py", RETURN_TASK, "return images * 255, labels\n"),
+            (
+                "hw1.py",
+                "torch.cat([input_images, labels]",
+                "torch.cat([input_images / 255, labels]",
+            ),
+        ),
+    ),
+    sampler(
+        "pairs_shuffled_and_unzipped",
+        body="""
+            N, K = self.num_classes, self.num_samples_per_class - 1
+            folders = random.sample(self.folders, N)
+            one_hot = np.eye(N, dtype=np.float32)
+            pairs = get_images(folders, one_hot, nb_samples=K + 1, shuffle=False)
+            pairs = [(self.image_file_to_array(file, 784), label) for label, file in pairs]
+            rows = [pairs[k :: K + 1] for k in range(K + 1)]
+            random.shuffle(rows[-1])
+            images, labels = zip(*(zip(*row) for row in rows))
+            return np.array(images), np.array(labels)
+        """,
+    ),
+    sampler(
+        "numpy_global_random",
+        (FOLDERS, "np.random.choice(self.folders, N, replace=False).tolist()"),
+        (FILES, "[np.random.choice(list_images(f), K + 1, replace=False) for f in folders]"),
+        (QUERY, "list(np.random.permutation(N))"),
+    ),
+    sampler(
+        "numpy_generator_of_its_own",
+        (CONSTRUCTOR_1, f"        self.rng = np.random.default_rng(7)\n{CONSTRUCTOR_1}"),
+        (FOLDERS, "self.rng.choice(self.folders, N, replace=False).tolist()"),
+        (FILES, "[self.rng.permutation(list_images(f))[: K + 1] for f in folders]"),
+        (QUERY, "self.rng.permutation(N).tolist()"),
+    ),
+    sampler(
+        "python_generator_of_its_own",
+        (CONSTRUCTOR_1, f"        self.rng = random.Random(7)\n{CONSTRUCTOR_1}"),
+        (FOLDERS, "self.rng.sample(self.folders, N)"),
+        (FILES, "[self.rng.sample(list_images(folder), K + 1) for folder in folders]"),
+        (QUERY, "self.rng.sample(range(N), N)"),
+    ),
+    sampler(
+        "torch_random",
+        (FOLDERS, "[self.folders[i] for i in torch.randperm(len(self.folders))[:N]]"),
+        (
+            FILES,
+            "[[files[i] for i in torch.randperm(len(files))[: K + 1]]\n"
+            "                 for files in map(list_images, folders)]",
+        ),
+        (QUERY, "torch.randperm(N).tolist()"),
+    ),
+    sampler("argsort_of_random_keys", (QUERY, "[*np.argsort(np.random.rand(N))]")),
+    sampler(
+        "permutation_matrix",
+        (QUERY, "[*range(N)]"),
+        (
+            RETURN_TASK,
+            "mix = np.eye(N, dtype=np.float32)[np.random.permutation(N)]\n"
+            "        images[-1], labels[-1] = mix @ images[-1], mix @ labels[-1]\n"
+            f"        {RETURN_TASK}",
+        ),
+    ),
+    sampler(
+        "prints_while_sampling", (RETURN_TASK, f"print(images, labels)\n        {RETURN_TASK}")
+    ),
+    sampler(
+        "sampler_has_more_arguments",
+        (
+            "        cache=True,\n",
+            "        cache=True,\n        seed=None,\n        *,\n        log=print,\n",
+        ),
+    ),
+    sampler(
+        "slow_constructor",
+        (IMPORTS_1, f"{IMPORTS_1}import time\n"),
+        (CONSTRUCTOR_1, f"        time.sleep(3)\n{CONSTRUCTOR_1}"),
+    ),
+    sampler(
+        "helpers_renamed",
+        ("def get_images(", "def pairs_of("),
+        (
+            "def image_file_to_array(self, filename, dim_input)",
+            "def read(self, filename, dim_input=784)",
+        ),
+        ("self.image_file_to_array(files[n][k], self.dim_input)", "self.read(files[n][k])"),
+    ),
+]
+
+FORWARDS = [
+    model("model_has_more_arguments", ("hidden_dim):\n", "hidden_dim, dropout=0.0, **more):\n")),
+    model(
+        "layers_renamed",
+        ("self.layer1 = nn", "self.lstm1 = nn"),
+        ("self.layer2 = nn", "self.lstm2 = nn"),
+        ("initialize_weights(self.layer1)", "initialize_weights(self.lstm1)"),
+        ("initialize_weights(self.layer2)", "initialize_weights(self.lstm2)"),
+        ("self.layer1(steps)", "self.lstm1(steps)"),
+        ("self.layer2(memory)", "self.lstm2(memory)"),
+    ),
+    model("label_first", ("torch.cat([input_images, labels]", "torch.cat([labels, input_images]")),
+    model(
+        "zeroed_in_a_clone",
+        forward="""
+            labels = input_labels.clone()
+            labels[:, -1] = 0
+            steps = torch.cat([input_images, labels], dim=3)
+            return self.layer2(self.layer1(steps.flatten(1, 2))[0])[0].reshape(labels.shape)
+        """,
+    ),
+    model(
+        "zeroed_in_place_and_restored",
+        forward="""
+            answers = input_labels[:, -1].clone()
+            input_labels[:, -1] = 0
+            steps = torch.cat((input_images, input_labels), -1)
+            input_labels[:, -1] = answers
+            B, K1, N, D = steps.shape
+            out, _ = self.layer1(steps.reshape(B, K1 * N, D))
+            out, _ = self.layer2(out)
+            return out.reshape(B, K1, N, N)
+        """,
+    ),
+    model(
+        "zeroed_by_a_mask",
+        forward="""
+            mask = torch.ones(input_labels.shape[1], 1, 1, device=input_labels.device)
+            mask[-1] = 0.0
+            steps = torch.cat([input_images, input_labels * mask], dim=-1)
+            memory, _ = self.layer1(steps.flatten(1, 2))
+            return self.layer2(memory)[0].unflatten(1, input_labels.shape[1:3])
+        """,
+    ),
+    model(
+        "zeroed_by_slices_and_padding",
+        forward="""
+            support = torch.cat([input_images[:, :-1], input_labels[:, :-1]], dim=-1)
+            query = F.pad(input_images[:, -1:], (0, self.num_classes))
+            memory, _ = self.layer1(torch.cat([support, query], dim=1).flatten(1, 2))
+            return self.layer2(memory)[0].view(input_labels.shape)
+        """,
+    ),
+    model(
+        "shape_from_the_constructor",
+        forward="""
+            K1, N = self.samples_per_class, self.num_classes
+            images = input_images.view(-1, K1 * N, 784)
+            labels = input_labels.clone()
+            labels[:, K1 - 1, :, :] = torch.zeros(N, N)
+            memory, _ = self.layer1(torch.cat([images, labels.view(-1, K1 * N, N)], dim=2))
+            return self.layer2(memory)[0].view(-1, K1, N, N)
+        """,
+    ),
+    model(
+        "support_class_by_class",
+        forward="""
+            B, K1, N, _ = input_images.shape
+            support = torch.cat([input_images, input_labels], dim=-1)[:, :-1]
+            query = torch.cat([input_images, torch.zeros_like(input_labels)], dim=-1)[:, -1]
+            steps = torch.cat([support.transpose(1, 2).flatten(1, 2), query], dim=1)
+            scores, _ = self.layer2(self.layer1(steps)[0])
+            support_scores = scores[:, :-N].reshape(B, N, K1 - 1, N).transpose(1, 2)
+            return torch.cat([support_scores, scores[:, None, -N:]], dim=1)
+        """,
+    ),
+    model(
+        "step_by_step",
+        forward="""
+            labels = input_labels.clone()
+            labels[:, -1] = 0
+            steps = torch.cat([input_images, labels], dim=-1).flatten(1, 2)
+            state1 = state2 = None
+            scores = []
+            for step in steps.split(1, dim=1):
+                memory, state1 = self.layer1(step, state1)
+                score, state2 = self.layer2(memory, state2)
+                scores.append(score)
+            return torch.cat(scores, dim=1).view(input_labels.shape)
+        """,
+    ),
+    model(
+        "support_then_query",
+        forward="""
+            support = torch.cat([input_images[:, :-1], input_labels[:, :-1]], dim=-1).flatten(1, 2)
+            blank = torch.zeros_like(input_labels[:, -1])
+            query = torch.cat([input_images[:, -1], blank], dim=-1)
+            memory, state1 = self.layer1(support)
+            support_scores, state2 = self.layer2(memory)
+            memory, _ = self.layer1(query, state1)
+            query_scores, _ = self.layer2(memory, state2)
+            return torch.cat([support_scores, query_scores], dim=1).view(input_labels.shape)
+        """,
+    ),
+    model(
+        "time_first",
+        (
+            "nn.LSTM(784 + num_classes, hidden_dim, batch_first=True)",
+            "nn.LSTM(784 + num_classes, hidden_dim)",
+        ),
+        ("nn.LSTM(hidden_dim, num_classes, batch_first=True)", "nn.LSTM(hidden_dim, num_classes)"),
+        ("dim=-1).flatten(1, 2)", "dim=-1).flatten(1, 2).transpose(0, 1)"),
+        ("scores.view(", "scores.transpose(0, 1).reshape("),
+    ),
+    model(
+        "prints_in_forward",
+        (
+            "        memory, _ = self.layer1(steps)",
+            "        print(steps.shape)\n        memory, _ = self.layer1(steps)",
+        ),
+    ),
+]
+
+LOSSES = [
+    model(
+        "loss_of_indices",
+        loss="""
+            targets = labels[:, -1].argmax(-1)
+            return F.cross_entropy(preds[:, -1].reshape(-1, self.num_classes), targets.reshape(-1))
+        """,
+    ),
+    model(
+        "loss_of_transposed_logits_and_indices",
+        loss="return F.cross_entropy(preds[:, -1].transpose(1, 2), labels[:, -1].argmax(dim=2))",
+    ),
+    model(
+        "loss_of_permuted_logits_and_one_hot",
+        loss="""
+            criterion = nn.CrossEntropyLoss()
+            return criterion(preds[:, -1].permute(0, 2, 1), labels[:, -1].permute(0, 2, 1))
+        """,
+    ),
+    model(
+        "loss_by_log_softmax",
+        loss="return -(labels[:, -1] * preds[:, -1].log_softmax(dim=-1)).sum(dim=-1).mean()",
+    ),
+    model(
+        "loss_by_logsumexp",
+        loss="""
+            logits, right = preds[:, -1], labels[:, -1].bool()
+            return (logits.logsumexp(-1).flatten() - logits[right]).mean()
+        """,
+    ),
+    model(
+        "loss_by_nll",
+        loss="""
+            logs = F.log_softmax(preds[:, -1:].flatten(0, 2), dim=1)
+            return F.nll_loss(logs, labels[:, -1:].flatten(0, 2).max(dim=1).indices)
+        """,
+    ),
+    model(
+        "loss_summed_and_divided",
+        loss="""
+            total = 0
+            for task, answers in zip(preds[:, -1], labels[:, -1]):
+                total = total + F.cross_entropy(task, answers, reduction="sum")
+            return total / (preds.shape[0] * preds.shape[2])
+        """,
+    ),
+]
+
+UTILS = '''"""What both files need."""
+
+import random
+
+import torch
+
+
+def shuffled(items):
+    items = list(items)
+    random.shuffle(items)
+    return items
+
+
+def blank_last(labels):
+    return torch.cat([labels[:, :-1], torch.zeros_like(labels[:, -1:])], dim=1)
+'''
+
+MANN_ONLY = """
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+
+class MANN(nn.Module):
+    def __init__(self, num_classes, samples_per_class, hidden_dim):
+        super().__init__()
+        self.num_classes = num_classes
+        self.samples_per_class = samples_per_class
+        self.layer1 = nn.LSTM(784 + num_classes, hidden_dim, batch_first=True)
+        self.layer2 = nn.LSTM(hidden_dim, num_classes, batch_first=True)
+
+    def forward(self, input_images, input_labels):
+        labels = input_labels.clone()
+        labels[:, -1] = 0
+        steps = torch.cat([input_images, labels], dim=-1).flatten(1, 2)
+        return self.layer2(self.layer1(steps)[0])[0].view(input_labels.shape)
+
+    def loss_function(self, preds, labels):
+        return F.cross_entropy(preds[:, -1].flatten(0, 1), labels[:, -1].flatten(0, 1))
+"""
+
+WHOLE_FILES = [
+    Case(
+        "module_of_its_own",
+        files={"utils.py": UTILS},
+        edits=(
+            ("load_data.py", "import torch\n", "import torch\nfrom utils import shuffled\n"),
+            ("load_data.py", QUERY, "shuffled(range(N))"),
+            (
+                "hw1.py",
+                "import numpy as np\n",
+                "import numpy as np\nfrom utils import blank_last\n",
+            ),
+            (
+                "hw1.py",
+                "torch.cat([support_labels, torch.zeros_like(query_labels)], dim=1)",
+                "blank_last(input_labels)",
+            ),
+        ),
+    ),
+    Case(
+        "types_and_dataclasses",
+        sample="""
+            N, K = self.num_classes, self.num_samples_per_class - 1
+
+            @dataclass(order=True)
+            class Drawing:
+                key: float
+                pixels: np.ndarray = field(compare=False)
+                label: np.ndarray = field(compare=False)
+
+            table: list[list[Drawing]] = [[] for _ in range(K + 1)]
+            for n, folder in enumerate(random.sample(self.folders, N)):
+                for row, file in zip(table, random.sample(list_images(folder), K + 1)):
+                    pixels = self.image_file_to_array(file, self.dim_input)
+                    row.append(Drawing(random.random(), pixels, np.eye(N, dtype="f4")[n]))
+            table[-1].sort()
+            images: np.ndarray = np.array([[drawing.pixels for drawing in row] for row in table])
+            labels: np.ndarray = np.array([[drawing.label for drawing in row] for row in table])
+            return images, labels
+        """,
+        edits=(
+            ("load_data.py", IMPORTS_1, f"from __future__ import annotations\n{IMPORTS_1}"),
+            (
+                "load_data.py",
+                "import torch\n",
+                "from dataclasses import dataclass, field\nimport torch\n",
+            ),
+            ("load_data.py", "def _sample(self):", "def _sample(self) -> tuple[np.ndarray, ...]:"),
+        ),
+    ),
+    Case(
+        "star_import",
+        edits=(
+            (
+                "hw1.py",
+                "from load_data import DataGenerator, DataProblem\n",
+                "from load_data import *\n",
+            ),
+        ),
+    ),
+    Case(
+        "libraries_that_are_not_there",
+        edits=(
+            (
+                "load_data.py",
+                IMPORTS_1,
+                f"from google_drive_downloader import GoogleDriveDownloader as gdd\n"
+                f"import sklearn.utils\n{IMPORTS_1}",
+            ),
+            (
+                "hw1.py",
+                IMPORTS_2,
+                f"{IMPORTS_2}import matplotlib.pyplot as plt\nimport neptune\n"
+                "import torchvision.transforms as T\nimport wandb\nfrom dnc import DNC\n",
+            ),
+            (
+                "hw1.py",
+                "# From here on everything is given.\n",
+                "class Longer(DNC):\n    transform = T.Compose([T.ToTensor()])\n\n\n"
+                "def plot(losses):\n    wandb.log({'loss': losses[-1]})\n    plt.plot(losses)\n",
+            ),
+        ),
+    ),
+    Case("class_and_nothing_else", files={"hw1.py": MANN_ONLY}),
+    Case("starter_of_2022", files={"hw1.py": HW1, "load_data.py": LOAD_DATA}),
+]
+
+CORRECT = SAMPLERS + FORWARDS + LOSSES + WHOLE_FILES

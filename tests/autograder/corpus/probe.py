@@ -1,0 +1,226 @@
+"""Run correct variants and mutants without a grader, to see that they are what they claim to be.
+
+    python probe.py DATA_FOLDER REFERENCE SUBMISSION...
+
+Prints for every submission the first property that each part lacks, null if it lacks none:
+{name: {part: property}}. Parts in a file that is the reference's are left out. It knows the right
+answers by itself, so that a mistake in the grader does not hide one in the corpus.
+"""
+
+import contextlib
+import importlib
+import io
+import itertools
+import json
+import os
+import random
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from unittest.mock import MagicMock
+
+import imageio
+import numpy as np
+import torch
+
+TWIN = -1  # stands for a drawing of which its character has two
+MISSING = ["dnc", "google_drive_downloader", "matplotlib", "matplotlib.pyplot", "neptune"]
+MISSING += ["sklearn", "sklearn.utils", "torchvision", "torchvision.transforms", "wandb"]
+
+
+def load(folder: Path, packed: dict):
+    """The modules load_data and hw1 of a submission."""
+    for name in ("hw1", "load_data", "utils"):
+        sys.modules.pop(name, None)
+    importlib.invalidate_caches()
+    sys.path[0] = str(folder)
+    load_data = importlib.import_module("load_data")
+    load_data.load_packed = lambda data_folder: packed  # read once, not for every submission
+    return load_data, importlib.import_module("hw1")
+
+
+def index(packed: dict) -> dict:
+    """Pixels → (character, drawing)."""
+    of_pixels, characters = {}, {}
+    for n, file in enumerate(sorted(packed)):
+        character = characters.setdefault(os.path.dirname(file), len(characters))
+        pixels = (packed[file] != 0).tobytes()
+        of_pixels[pixels] = (character, TWIN if pixels in of_pixels else n % 20)
+    return of_pixels
+
+
+def draw(make, images_of: dict, K: int, N: int, split: str, count: int):
+    """Tasks as (character, drawing) of every image [T, K+1, N, 2] and labels [T, K+1, N, N]."""
+    generator = make(N, K + 1, split)
+    found, labels = [], []
+    for _ in range(count):
+        images, label = (np.asarray(part, dtype=np.float32) for part in generator._sample())
+        assert images.shape == (K + 1, N, 784), "shape"
+        assert label.shape == (K + 1, N, N), "shape"
+        assert images.max() in (1, 255), "contrast"
+        assert images.min() == 0, "contrast"
+        found.append([[images_of[ink.tobytes()] for ink in row] for row in images != 0])
+        labels.append(label)
+    return np.array(found), np.array(labels)
+
+
+def probe_sampler(make, images_of: dict) -> None:
+    """AssertionError names the first property that `_sample` lacks."""
+    K, N = 2, 3
+    found, labels = draw(make, images_of, K, N, "train", 1500)
+    assert ((labels == 0) | (labels == 1)).all(), "one_hot"
+    assert (labels.sum(-1) == 1).all(), "one_hot"
+    assert (labels[:, :-1] == np.eye(N)).all(), "support_order"
+    order = labels[:, -1].argmax(-1)
+    assert (np.sort(order) == np.arange(N)).all(), "query_row"
+
+    shown = found[..., 0]
+    assert (shown[:, :-1] == shown[:, :1]).all(), "labels_match"
+    assert (np.take_along_axis(shown[:, 0], order, 1) == shown[:, -1]).all(), "labels_match"
+
+    query = np.take_along_axis(found[:, -1:], order.argsort(1)[:, None, :, None], 2)
+    drawings = np.concatenate([found[:, :-1], query], axis=1)[..., 1]  # columns are classes
+    drawings = drawings[(drawings != TWIN).all((1, 2))]
+    assert (np.diff(np.sort(drawings, axis=1), axis=1) > 0).all(), "distinct_images"
+    for row in (drawings[:, 0], drawings[:, -1]):
+        assert len(np.unique(row)) == 20, "all_images"
+
+    # An order comes 250 ± 15 times, and as often after each order: 42 ± 6.
+    names = [tuple(row) for row in order]
+    assert all(170 < Counter(names)[name] < 330 for name in set(names)), "query_order"
+    assert len(set(names)) == 6, "query_order"
+    pairs = Counter(itertools.pairwise(names))
+    assert len(pairs) == 36, "query_order_fresh"
+    first = shown[:, 0].argsort(1).argsort(1)  # how the characters rank by name
+    assert len(np.unique(np.hstack([first, order]), axis=0)) == 36, "query_order_independent"
+
+    splits = [{*np.unique(shown)}]
+    for split, count in (("train", 30), ("val", 100), ("test", 30)):
+        found, _ = draw(make, images_of, 1, 20, split, count)
+        assert all(len(set(row)) == 20 for row in found[:, 0, :, 0]), "distinct_characters"
+        splits.append({*np.unique(found[..., 0])})
+    splits = [splits[0] | splits[1], *splits[2:]]
+    assert len(splits[1]) == 100, "whole_split"
+    for i in range(3):
+        assert not splits[i] & splits[i - 1], "split"
+
+
+def network(lstms, images, labels, label_first, scale, by_class):
+    """The handout's predictions [B, K+1, N, N], with one of the layouts that it allows."""
+    B, K1, N, _ = images.shape
+    labels = torch.cat([labels[:, :-1], torch.zeros(B, 1, N, N)], dim=1)
+    parts = [labels, images / scale] if label_first else [images / scale, labels]
+    order = torch.arange(K1 * N)
+    if by_class:
+        order[:-N] = order[:-N].view(K1 - 1, N).T.flatten()
+    steps = torch.cat(parts, dim=-1).flatten(1, 2)[:, order]
+    for lstm in lstms:
+        steps, _ = lstm(steps)
+    return steps[:, order.argsort()].view(B, K1, N, N)
+
+
+def batch(B: int, K: int, N: int):
+    """Random images and labels, and a direction in which to differentiate predictions."""
+    images = torch.rand(B, K + 1, N, 784).round()
+    labels = torch.eye(N).repeat(B, K + 1, 1, 1)
+    for task in labels:
+        task[-1] = torch.eye(N)[[*range(1, N), 0] if N > 2 else torch.randperm(N)]
+    return images, labels, torch.randn(B, K + 1, N, N)
+
+
+def gradients(lstms, predictions, direction):
+    weights = [weight for lstm in lstms for weight in lstm.parameters()]
+    return torch.autograd.grad((predictions * direction).sum(), weights, allow_unused=True)
+
+
+def close(one, other) -> bool:
+    return one is not None and torch.allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def probe_forward(mann) -> None:
+    """AssertionError names the first property that `forward` lacks."""
+    layouts = [*itertools.product((False, True), (1, 255), (False, True))]
+    for B, K, N in ((3, 2, 3), (1, 1, 2), (4, 3, 5)):
+        model = mann(N, K + 1, 16)
+        lstms = [module for module in model.modules() if isinstance(module, torch.nn.LSTM)]
+        twins = [torch.nn.LSTM(x.input_size, x.hidden_size, batch_first=True) for x in lstms]
+        for twin, lstm in zip(twins, lstms, strict=True):
+            twin.load_state_dict(lstm.state_dict())
+        for _ in range(2):  # the second call finds no memory of the first
+            images, labels, direction = batch(B, K, N)
+            given = images.clone(), labels.clone()
+            predictions = model(images, labels)
+            assert all(map(torch.equal, (images, labels), given)), "inputs"
+            assert predictions.shape == (B, K + 1, N, N), "shape"
+            expected = {x: network(twins, *given, *x) for x in layouts}
+            layouts = [x for x in layouts if close(predictions, expected[x])]
+            assert layouts, "value"
+            assert predictions.requires_grad, "gradient"
+            got = gradients(lstms, predictions, direction)
+            right = gradients(twins, expected[layouts[0]], direction)
+            assert all(map(close, got, right)), "gradient"
+
+
+def probe_loss(mann) -> None:
+    """AssertionError names the first property that `loss_function` lacks."""
+    for B, K, N in ((1, 1, 3), (4, 2, 3), (2, 1, 5)):
+        model = mann(N, K + 1, 16)
+        _, labels, preds = batch(B, K, N)
+        preds = (3 * preds).requires_grad_()
+        loss = model.loss_function(preds * 1, labels)
+        assert getattr(loss, "shape", None) == (), "scalar"
+        assert loss.requires_grad, "scalar"
+        shares = torch.softmax(preds[:, -1].detach().double(), dim=-1)
+        right = -(labels[:, -1] * shares.log()).sum() / (B * N)
+        assert close(loss.double(), right), "value"
+        gradient = torch.zeros_like(preds)
+        gradient[:, -1] = (shares - labels[:, -1]).float() / (B * N)
+        assert close(torch.autograd.grad(loss, preds)[0], gradient), "gradient"
+        assert model.loss_function(preds.detach() * 1000, labels).isfinite(), "finite"
+
+
+def first_lack(probe, *args) -> str | None:
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # some print while they sample
+            probe(*args)
+    except AssertionError as error:
+        return str(error)
+    except Exception as error:  # a bug of the corpus
+        return f"crash: {error!r}"
+    return None
+
+
+def main(data_folder: str, reference: str, *submissions: str) -> None:
+    sys.path.insert(0, reference)
+    sys.modules.update((name, MagicMock()) for name in MISSING)
+    time.sleep = lambda seconds: None  # of the slow constructor
+    read = imageio.imread
+    imageio.imread = lambda file: np.uint8(255) * read(file)  # PNGs of 1 bit, as if of 8
+
+    torch.set_num_threads(1)
+    packed = importlib.import_module("load_data").load_packed(data_folder)
+    images_of = index(packed)
+    lacks = {}
+    for folder in map(Path, (reference, *submissions)):
+        load_data, hw1 = load(folder, packed)
+
+        def make(N, K1, split, load_data=load_data):
+            return load_data.DataGenerator(N, K1, split, {"data_folder": data_folder})
+
+        random.seed(0), np.random.seed(0), torch.manual_seed(0)
+        lacks[folder.name] = lack = {}
+        if str(folder) == reference or changed(folder, reference, "load_data.py"):
+            lack["sampler"] = first_lack(probe_sampler, make, images_of)
+        if str(folder) == reference or changed(folder, reference, "hw1.py"):
+            lack["forward"] = first_lack(probe_forward, hw1.MANN)
+            lack["loss"] = first_lack(probe_loss, hw1.MANN)
+    print(json.dumps(lacks))
+
+
+def changed(folder: Path, reference: str, name: str) -> bool:
+    return (folder / name).read_bytes() != Path(reference, name).read_bytes()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,124 @@
+"""The grader's own exam: correct variants, mutants, attacks and what cannot be used.
+
+Everything is graded as an instructor would grade it, in the real sandbox, without the trainings,
+which `test_grading` and docs/grading.md cover.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from autograder.sandbox import SandboxError, choose_sandbox
+from tests.autograder.corpus import ATTACKS, CORRECT, MUTANTS, PARTS, UNUSABLE
+from tests.autograder.graded import Graded, grade_cases
+
+ACCURACY = {f"accuracy/{k}_shot_{n}_way" for k, n in [(1, 2), (2, 2), (1, 3), (1, 4)]}
+
+
+def names(cases):
+    return [case.name for case in cases]
+
+
+def lost(graded: Graded) -> set[str]:
+    """Checks that lost points, trainings aside."""
+    return set(graded.lost()) - ACCURACY
+
+
+def lost_parts(graded: Graded) -> set[str]:
+    return {check.partition("/")[0] for check in lost(graded)}
+
+
+@pytest.fixture(scope="module")
+def correct(data_folder, tmp_path_factory):
+    return grade_cases(CORRECT, tmp_path_factory.mktemp("correct"), data_folder)
+
+
+@pytest.fixture(scope="module")
+def mutants(data_folder, tmp_path_factory):
+    return grade_cases(MUTANTS, tmp_path_factory.mktemp("mutants"), data_folder)
+
+
+@pytest.fixture(scope="module")
+def unusable(data_folder, tmp_path_factory):
+    return grade_cases(UNUSABLE, tmp_path_factory.mktemp("unusable"), data_folder)
+
+
+@pytest.fixture(scope="module", params=["bubblewrap", "uid"])
+def attacks(request, data_folder, tmp_path_factory):
+    """Attacks and what they are compared with, at one level of the sandbox."""
+    try:
+        choose_sandbox(request.param)
+    except SandboxError as error:
+        pytest.skip(f"the {request.param} sandbox was not tested: {error}")
+    bases = {attack.base.name: attack.base for attack in ATTACKS}.values()
+    folder = tmp_path_factory.mktemp(request.param)
+    yield grade_cases([*ATTACKS, *bases], folder, data_folder, level=request.param)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.parametrize("case", CORRECT, ids=names(CORRECT))
+def test_a_correct_variant_keeps_every_point(case, correct):
+    assert lost(correct[case.name]) == set(), correct[case.name].output
+
+
+@pytest.mark.parametrize("case", MUTANTS, ids=names(MUTANTS))
+def test_a_mutant_loses_points_in_its_own_part_alone(case, mutants):
+    assert lost_parts(mutants[case.name]) == {case.part}, mutants[case.name].output
+
+
+def test_the_injected_mistake_is_named(mutants):
+    known = [case for case in MUTANTS if case.mistake]
+    missed = {case.name for case in known if case.mistake not in mutants[case.name].mistakes()}
+    assert len(known) >= 30
+    assert len(missed) <= 0.1 * len(known), missed
+
+
+def test_every_check_kills_something(mutants, unusable):
+    checks = {test["extra_data"]["check"] for test in mutants[MUTANTS[0].name].record["tests"]}
+    killed = {
+        test["extra_data"]["check"]
+        for graded in mutants.values()
+        for test in graded.record["tests"]
+        if test["status"] == "failed" and "waiting for" not in test["output"]
+    }
+    assert checks - killed - ACCURACY == {"submission/files"}
+    assert any(
+        test["status"] == "failed"
+        for graded in unusable.values()
+        for test in graded.record["tests"]
+        if test["extra_data"]["check"] == "submission/files"
+    )
+
+
+@pytest.mark.parametrize("case", ATTACKS, ids=names(ATTACKS))
+def test_an_attack_gains_no_point(case, attacks):
+    attack, base = attacks[case.name], attacks[case.base.name]
+    assert attack.returncode == 0, attack.output
+    gained = set(base.lost()) - set(attack.lost())
+    assert gained == set(), attack.output
+    assert attack.record["score"] <= base.record["score"]
+    assert len(attack.record["tests"]) == len(base.record["tests"])
+
+
+def test_no_attack_leaves_anything_running(attacks):
+    mine = os.getpid()
+    left = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            continue
+        if b"child.py" in command and int(pid) != mine:
+            left.append(command)
+    assert left == []
+
+
+@pytest.mark.parametrize("case", UNUSABLE, ids=names(UNUSABLE))
+def test_what_can_still_be_graded_is_graded(case, unusable):
+    graded = unusable[case.name]
+    assert graded.returncode == 0, graded.output
+    assert PARTS - lost_parts(graded) == case.graded, graded.output
+    assert case.says.lower() in " ".join(graded.output.lower().split()), graded.output
+    assert "Traceback" not in graded.output
