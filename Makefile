@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test lint venv starter
+.PHONY: demo test lint venv starter kill-matrix
 
 demo: venv
 	@$(BIN)/python -m fewshot.data omniglot || { test $$? -ne 130 \
@@ -13,7 +13,11 @@ demo: venv
 	@data=omniglot_resized; test -d $$data || data=glyphs; \
 	echo "Training the reference solution until its test accuracy passes 91 %."; \
 	$(BIN)/python solutions/hw1.py --num_shot 1 --num_classes 2 --data_folder $$data \
-	  --train_steps 3000 --learning_rate 3e-3 --until_accuracy 0.91
+	  --train_steps 3000 --learning_rate 3e-3 --until_accuracy 0.91; \
+	echo "Grading the reference solution, and then the starter as a student gets it."; \
+	$(BIN)/python -m autograder grade solutions --data $$data --html runs/solutions.html; \
+	$(BIN)/python -m autograder grade . --data $$data --train off --html runs/starter.html; \
+	echo "Pages to look at: runs/solutions.html and runs/starter.html"
 
 test: venv
 	$(BIN)/python -m pytest
@@ -21,6 +25,10 @@ test: venv
 lint: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+kill-matrix: venv
+	@data=omniglot_resized; test -d $$data || data=glyphs; \
+	$(BIN)/python -m tests.autograder.kill_matrix --data $$data
 
 starter: venv
 	$(BIN)/python -m autograder starter

@@ -18,8 +18,6 @@ CHILD_FILES = ("child.py", "wire.py", "stand_in.py")
 LOAD_SECONDS = 60
 CALL_SECONDS = 60  # for a question, with the constructor of a generator or a network
 TRAIN_SECONDS = 300
-MEMORY_BYTES = 3 << 30  # of all processes of a child together
-LOOK_EVERY = 0.25  # seconds between two looks at the memory
 
 FUNCTIONS = {
     "sample": "Problem 1: DataGenerator._sample",
@@ -199,7 +197,7 @@ class Student:
 
         Raises:
             TimeoutError: there was none in time.
-            Stopped: the child ended, took too much memory or sent something else.
+            Stopped: the child ended or sent something else.
         """
         line = Line(self.child, time.monotonic() + limit)
         try:
@@ -215,9 +213,6 @@ class Student:
             raise Stopped(f"sent an answer that cannot be read: {error}") from None
         except (EOFError, BrokenPipeError):
             raise Stopped(f"ended the Python process: it {self.end()}") from None
-        except MemoryError:
-            self.end()
-            raise Stopped(f"took more than {MEMORY_BYTES >> 30} GiB of memory") from None
 
     def end(self) -> str:
         """Stop the child, if there is one, and say how it had ended."""
@@ -226,7 +221,7 @@ class Student:
 
 
 class Line:
-    """The two pipes of a child, with a deadline and an eye on its memory."""
+    """The two pipes of a child, with a deadline."""
 
     def __init__(self, child: Child, deadline: float) -> None:
         self.child, self.deadline = child, deadline
@@ -255,14 +250,9 @@ class Line:
         return b"".join(parts)
 
     def _wait(self, readable: list, writable: list) -> None:
-        while True:
-            left = self.deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            if any(select.select(readable, writable, [], min(left, LOOK_EVERY))):
-                return
-            if self.child.memory() > MEMORY_BYTES:
-                raise MemoryError
+        left = self.deadline - time.monotonic()
+        if left <= 0 or not any(select.select(readable, writable, [], left)):
+            raise TimeoutError
 
 
 def clean(text: object) -> str:

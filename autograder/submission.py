@@ -139,7 +139,7 @@ def list_handed_in(path: Path, left_out: LeftOut, stack: ExitStack) -> list[Entr
             raise SubmissionError(f"{shown} does not exist: give the folder or zip with {BOTH}.")
         if not path.is_file():
             raise SubmissionError(f"{shown} is no folder and no zip: give one with {BOTH}.")
-        file = stack.enter_context(path.open("rb", buffering=0))
+        file = stack.enter_context(path.open("rb"))
         if path.suffix.lower() != ".zip" and file.read(2) != b"PK":
             raise SubmissionError(f"{shown} is a single file: give the folder or zip with {BOTH}.")
     except OSError:
@@ -215,7 +215,7 @@ def choose(entries: list[Entry]) -> tuple[dict[str, Entry], list[str]]:
 
 
 def match_name(entry: Entry) -> re.Match | None:
-    return ALIKE.fullmatch(entry.path.name) if len(entry.path.name) < 256 else None
+    return ALIKE.fullmatch(entry.path.name)
 
 
 def worth_of_file(entry: Entry) -> tuple:

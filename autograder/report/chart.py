@@ -49,7 +49,7 @@ def chart(curve: Curve) -> dict:
             (f"{tick / 10:.1f}", accuracy_y(tick / 10))
             for tick in range(10, floor - 1, -1 if floor > 4 else -2)
         ],
-        "threshold": (f"{curve.threshold:.2f}", accuracy_y(curve.threshold)),
+        "threshold": accuracy_y(curve.threshold),
         "losses": [(x(step), loss_y(loss)) for step, loss in losses],
         "highest": f"{highest:.2g}",
         "first": f"{first:,}",

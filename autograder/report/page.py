@@ -16,7 +16,7 @@ from autograder.report.words import SIGNS, amount, clean, not_graded_here, secti
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
     autoescape=True,
-    finalize=lambda value: clean(value) if type(value) is str else value,
+    finalize=lambda value: value if isinstance(value, Markup) else clean(str(value)),
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,

@@ -1,32 +1,31 @@
-"""Grade submissions of the corpus as an instructor would, several at a time."""
+"""Grade submissions of the corpus, several at a time.
 
-import json
+By the same function as the command line, but many in a process: importing torch takes longer than
+a grading. `test_grading` runs the command itself.
+"""
+
 import os
-import subprocess
-import sys
+import shutil
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
+
+from autograder.grading import grade
+from autograder.record import start_record
+from autograder.report import gradescope
 
 from .corpus import Case, write
 
 AT_ONCE = os.cpu_count() or 1
-LONGEST = 900  # seconds for one grading
 
 
 @dataclass(frozen=True)
 class Graded:
-    """What came of one submission.
+    """What came of one submission: its results.json."""
 
-    Attributes:
-        returncode: of the command.
-        output: what the terminal showed.
-        record: the results.json that was left.
-    """
-
-    returncode: int
-    output: str
     record: dict
 
     def lost(self) -> dict[str, float]:
@@ -37,48 +36,48 @@ class Graded:
             if test["score"] < test["max_score"]
         }
 
-    def lost_parts(self) -> set[str]:
-        """The parts that lost points."""
-        return {check.partition("/")[0] for check in self.lost()}
-
     def mistakes(self) -> set[str]:
         """The ids of the mistakes that were named."""
         return {test["extra_data"]["mistake"] for test in self.record["tests"]} - {None}
 
+    def texts(self) -> str:
+        """Everything that is said."""
+        outputs = [test["output"] for test in self.record["tests"]]
+        return "\n".join([*outputs, *self.record["extra_data"]["notes"]])
 
-def grade_case(
-    case: Case, folder: Path, data: Path, options: tuple[str, ...], level: str | None = None
-) -> Graded:
-    """One grading in a process of its own, with `--train off` unless the options say otherwise."""
-    place = folder / f"{case.name}-{level}"
-    place.mkdir(parents=True)
-    report = place / "results.json"
-    command = [sys.executable, "-m", "autograder", "grade", write(case, place), "--json", report]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    if level:
-        environment["AUTOGRADER_SANDBOX"] = level
-    done = subprocess.run(
-        [*command, "--data", data, *options],
-        capture_output=True,
-        text=True,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        timeout=LONGEST,
-    )
-    record = json.loads(report.read_text()) if report.exists() else {}
-    return Graded(done.returncode, done.stdout + done.stderr, record)
+
+def grade_case(case: Case, folder: Path, data: Path, train: str, seed: int) -> Graded:
+    """One grading."""
+    place = folder / f"{case.name}-{seed}"
+    record = start_record()
+    grade(write(case, place), record, data, train, seed, no_news, no_news)
+    shutil.rmtree(place)
+    return Graded(gradescope(record))
+
+
+def no_news(*news: object) -> None:
+    """Nobody watches."""
 
 
 def grade_cases(
     cases: Iterable[Case],
     folder: Path,
     data: Path,
-    *options: str,
+    train: str = "off",
+    seed: int = 1,
     level: str | None = None,
 ) -> dict[str, Graded]:
     """Case name → what came of it."""
     cases = list(cases)
-    options = options or ("--train", "off", "--seed", "1")
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        graded = pool.map(lambda case: grade_case(case, folder, data, options, level), cases)
-        return {case.name: result for case, result in zip(cases, graded, strict=True)}
+    one = partial(grade_case, folder=folder, data=data, train=train, seed=seed)
+    with ProcessPoolExecutor(
+        AT_ONCE, mp_context=get_context("spawn"), initializer=choose_level, initargs=(level,)
+    ) as pool:
+        return dict(zip((case.name for case in cases), pool.map(one, cases), strict=True))
+
+
+def choose_level(level: str | None) -> None:
+    """In a worker: all its gradings are at this level of the sandbox."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    if level:
+        os.environ["AUTOGRADER_SANDBOX"] = level

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -282,9 +283,11 @@ def test_what_a_student_wrote_is_shown_and_inert(show, size):
 
 
 def test_control_characters_do_not_reach_the_page(show):
-    html = page(hostile_record(BEWARE))
+    record = hostile_record(BEWARE)
+    record.facts["data"] = Path(f"folder {BEWARE}")
+    html = page(record)
     assert all(sign.isprintable() or sign == "\n" for sign in html)
-    assert "�[31m" in show(hostile_record(BEWARE)).locator("body").inner_text()
+    assert "�[31m" in show(record).locator("body").inner_text()
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -163,6 +163,8 @@ def test_an_endless_loop_is_stopped(anyhow, begin):
 
 
 def test_a_closed_pipe_is_seen_at_once(anyhow, begin):
+    if anyhow.level == "bubblewrap":
+        pytest.skip("bubblewrap itself holds the pipe open")
     child = begin(anyhow, "os.close(1)\ntime.sleep(5)")
     started = time.monotonic()
     assert child.stdout.read() == b""
@@ -380,6 +382,7 @@ def test_killing_the_grader_leaves_nothing(anyhow, place, delay):
         family = launcher.descendants(grader.pid)
         grader.kill()
     assert wait_until(lambda: not any(map(is_alive, family)))
+    assert wait_until(lambda: not running(str(place)))  # a launcher that was just being started
     assert not running(marker)
     if delay is None:
         assert wait_until(lambda: not any((place / "tmp").iterdir()))
