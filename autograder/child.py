@@ -12,6 +12,7 @@ import random
 import sys
 import time
 import traceback
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -90,28 +91,30 @@ class Homework:
         sys.path.insert(0, os.getcwd())
         stand_in.install(os.getcwd())
         read_bytes()
+        stay_on_cpu(self.notes)
         for name in ("load_data", "hw1"):
             sys.modules[name] = stand_in.module(name)
             path = Path(f"{name}.py")
-            if path.exists():
+            with suppress(OSError, SyntaxError):  # the judge has said so already
                 self.modules[name] = self.load_file(name, path, header["only_definitions"])
         problems = [
             f"{name}.py defines no class {thing}."
             for name, thing in (("load_data", "DataGenerator"), ("hw1", "MANN"))
             if name in self.modules and not isinstance(getattr(self.modules[name], thing, 0), type)
         ]
-        return {"notes": self.notes, "missing": sorted(stand_in.used), "problems": problems}, {}
+        return {"missing": sorted(stand_in.used), "problems": problems}, {}
 
     def load_file(self, name, path, only_definitions):
         """Run a file as a module; where that fails, run its statements one by one."""
         tree = ast.parse(path.read_text(encoding="utf-8"), str(path.absolute()))
-        calls = [statement for statement in tree.body if trains(statement, tree)]
-        for statement in calls:
+        left_out = [statement for statement in tree.body if runs_something(statement, tree)]
+        tree.body = [statement for statement in tree.body if statement not in left_out]
+        for statement in left_out:
+            first = ast.unparse(statement).splitlines()[0]
             self.notes.append(
-                f"{path} line {statement.lineno} runs {ast.unparse(statement):.60} when it is "
-                f'imported, which was left out: put it under if __name__ == "__main__".'
+                f"{path} line {statement.lineno} runs something when it is imported ({first:.60}), "
+                'which was left out: put it under if __name__ == "__main__".'
             )
-            only_definitions = True
         if not only_definitions:
             try:
                 return run_statements(name, path, [tree])
@@ -286,14 +289,33 @@ def read_bytes():
         library.imread = as_bytes(library.imread)
 
 
-def trains(statement, tree):
-    """Whether a top-level statement calls one of the file's own functions, as `main()` does."""
+def stay_on_cpu(notes):
+    """Let `.cuda()` do nothing where there is no GPU; say so once."""
+
+    def cuda(self, *args, **kwargs):
+        note = "There is no GPU here: .cuda() does nothing. Use .to(device) to run anywhere."
+        if note not in notes:
+            notes.append(note)
+        return self
+
+    if not torch.cuda.is_available():
+        torch.Tensor.cuda = nn.Module.cuda = cuda
+
+
+def runs_something(statement, tree):
+    """Whether a statement of a file calls the file's own functions, as `main()` or a loop does."""
     functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    active = ast.Expr | ast.For | ast.While | ast.If | ast.With | ast.Try
+    guard = isinstance(statement, ast.If) and "__name__" in ast.unparse(statement.test)
     return (
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Call)
-        and isinstance(statement.value.func, ast.Name)
-        and statement.value.func.id in functions & {"main", "train", "run"}
+        isinstance(statement, active)
+        and not guard
+        and any(
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in functions
+            for node in ast.walk(statement)
+        )
     )
 
 
@@ -385,7 +407,8 @@ def main():
             failed = {"error": summary(error), "file": file, "line": line, "stub": stub}
             with_arrays = failed, {}
         try:
-            wire.write_frame(answers, *with_arrays)
+            answer, values = with_arrays
+            wire.write_frame(answers, {"notes": homework.notes} | answer, values)
         except wire.FrameError as error:
             wire.write_frame(answers, {"refused": str(error)}, {})
 

@@ -1,15 +1,14 @@
 """pytest runs the checks; this plugin turns what came of each into a result of the record."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
 from autograder.mistakes import STUB, find_mistake
-from autograder.record import Check, Curve, Record, Result, Task
+from autograder.record import Check, Record, Result, Task
 from autograder.student import StudentError
 
-CURVE = pytest.StashKey[Curve]()  # of an accuracy check that passed
+SHOWN = pytest.StashKey[dict]()  # fields of Result that a check sets, whatever comes of it
 
 
 class NotGraded(Exception):
@@ -23,18 +22,11 @@ class Failure(Exception):
         message: whole sentences.
         evidence: what the catalogue of mistakes is searched with.
         task: a picture.
-        curve: of training.
     """
 
-    def __init__(
-        self,
-        message: str,
-        evidence: object = None,
-        task: Task | None = None,
-        curve: Curve | None = None,
-    ) -> None:
+    def __init__(self, message: str, evidence: object = None, task: Task | None = None) -> None:
         super().__init__(message)
-        self.evidence, self.task, self.curve = evidence, task, curve
+        self.evidence, self.task = evidence, task
 
 
 class Waiting(Exception):
@@ -90,8 +82,9 @@ class Judge:
                 found = judgement(self.check_of(item), error)
             except Exception as fault:  # in the catalogue of mistakes
                 found = judgement(self.check_of(item), fault)
-            curve = item.stash.get(CURVE, None) or found.curve
-            self.record.put(replace(found, seconds=call.duration, curve=curve))
+            shown = {"seconds": call.duration} | item.stash.get(SHOWN, {})
+            said = {name: value for name, value in vars(found).items() if value}
+            self.record.put(Result(**(shown | said)))
 
 
 def judgement(check: Check, error: BaseException | None) -> Result:
@@ -101,7 +94,7 @@ def judgement(check: Check, error: BaseException | None) -> Result:
     message = str(error)
     if isinstance(error, Failure):
         mistake = find_mistake(check.id, error.evidence)
-        return Result(check, "failed", message, mistake, task=error.task, curve=error.curve)
+        return Result(check, "failed", message, mistake, task=error.task)
     if isinstance(error, StudentError):
         return Result(check, "failed", message, STUB if error.stub else None)
     if isinstance(error, Waiting):

@@ -18,6 +18,7 @@ CHILD_FILES = ("child.py", "wire.py", "stand_in.py")
 LOAD_SECONDS = 60
 CALL_SECONDS = 60  # for a question, with the constructor of a generator or a network
 TRAIN_SECONDS = 300
+MOST_NOTES = 20
 
 FUNCTIONS = {
     "sample": "Problem 1: DataGenerator._sample",
@@ -79,8 +80,8 @@ class Student:
         self.problems = dict(problems)
         self.hung: dict[str, str] = {}  # a question that never came back is not asked again
         self.child: Child | None = None
-        self.loaded = False
-        self.only_definitions: bool | None = None  # how the files can be imported, once known
+        self.loaded = self.noted = False
+        self.only_definitions = False  # how the files can be imported
         self.code = work
         for name in CHILD_FILES:
             shutil.copy(HERE / name, work)
@@ -116,6 +117,7 @@ class Student:
             raise StudentError(self.hung[question]) from None
         except Stopped as stopped:
             raise StudentError(f"{function} {stopped}") from None
+        self.hear(answer)
         if "refused" in answer:
             raise StudentError(f"{function} returned {clean(answer['refused'])}.")
         if "error" in answer:
@@ -137,47 +139,48 @@ class Student:
         self.loaded = False
 
     def load(self) -> None:
-        """Start the child and import the submission, unless that has been done."""
-        if self.child and self.child.alive and self.loaded:
-            return
-        modes = [False, True] if self.only_definitions is None else [self.only_definitions]
-        for only_definitions in modes:
-            try:
-                answer, _ = self._load(only_definitions)
-            except (TimeoutError, Stopped) as stopped:
-                self.end()
-                why = str(stopped) or f"took more than {LOAD_SECONDS} seconds"
-                if only_definitions:
-                    sentence = f"Importing it {why}, so nothing of it can be graded."
-                    self.problems |= {"hw1.py": sentence, "load_data.py": sentence}
-                    self.only_definitions = True
-                    return
-                continue_note = (
-                    f"Importing hw1.py and load_data.py {why}: only their functions and classes "
-                    'are taken. Put the rest under if __name__ == "__main__".'
-                )
-            else:
-                if only_definitions and self.only_definitions is None:
-                    self.notes.append(continue_note)
-                if self.only_definitions is None:
-                    self._note(answer)
-                self.only_definitions = only_definitions
-                return
+        """Import the submission, unless that has been done.
 
-    def _load(self, only_definitions: bool) -> tuple[dict, dict]:
-        if not (self.child and self.child.alive and not self.loaded):
+        Where this ends or hangs the child, a second one takes the functions and classes alone.
+        """
+        hopeless = {"hw1.py", "load_data.py"} <= self.problems.keys()
+        if hopeless or (self.loaded and self.child and self.child.alive):
+            return
+        if self.loaded or not (self.child and self.child.alive):
             self.end()
             self.spawn()
         self.loaded = True
-        request = {"do": "load", "only_definitions": only_definitions}
-        answer, arrays = self._talk(request, {}, LOAD_SECONDS)
-        if "error" in answer:  # the files are there and are Python, so this is the submission's
-            raise Stopped(f"stopped with {clean(answer['error'])}")
-        return answer, arrays
+        request = {"do": "load", "only_definitions": self.only_definitions}
+        try:
+            answer, _ = self._talk(request, {}, LOAD_SECONDS)
+        except (TimeoutError, Stopped) as stopped:
+            self.end()
+            why = str(stopped) or f"takes more than {LOAD_SECONDS} seconds"
+            if self.only_definitions:
+                sentence = f"Importing it {why}, so nothing of it can be graded."
+                self.problems |= {"hw1.py": sentence, "load_data.py": sentence}
+                return
+            self.only_definitions = True
+            self.notes.append(
+                f"Importing the two files {why}: only their functions and classes are taken. Put "
+                'the rest under if __name__ == "__main__".'
+            )
+            self.load()
+        else:
+            self.hear(answer)
+            self._note(answer)
+
+    def hear(self, answer: dict) -> None:
+        """Keep the notes of an answer, each once."""
+        for note in map(clean, texts(answer, "notes")):
+            if note not in self.notes and len(self.notes) < MOST_NOTES:
+                self.notes.append(note)
 
     def _note(self, answer: dict) -> None:
-        """Keep what the import said about the two files."""
-        self.notes += [clean(note) for note in texts(answer, "notes")]
+        """Keep what the first import said about the two files."""
+        if self.noted:
+            return
+        self.noted = True
         if missing := texts(answer, "missing"):
             self.notes.append(
                 f"{clean(', '.join(missing))}: not installed here. A stand-in that does nothing "

@@ -20,31 +20,39 @@ from fewshot.data.store import Store
 from solutions import hw1
 
 FOLDER = Path(__file__).parent
-SETTINGS = [(1, 4, 6000), (1, 3, 6000), (2, 2, 6000), (1, 2, 10_000)]  # K, N, steps
-SEED = 2022
+SETTINGS = [(1, 4, 11_250), (1, 3, 8750), (2, 2, 5000), (1, 2, 10_000)]  # K, N, steps
+SEED = 1
+TEST_SEED = 2022
 RATE = 3e-3  # the highest learning rate
+RISE, FALL = 500, 0.2  # it rises in as many steps, and falls in the last part of all
 BATCH, HIDDEN = 128, 128
 
 
 def train(stores: list[Store], shot: int, way: int, steps: int) -> hw1.MANN:
-    """The reference's recipe on the training characters of all stores."""
+    """The reference's recipe on the training characters of all stores.
+
+    But the learning rate stays high for longer than in hw1.py, and then falls in a straight line:
+    at N = 4 some seeds take thousands of steps to find out what the labels are for.
+    """
     split = [store.images[store.split("cs330", "train")] for store in stores]
     images = torch.cat(split)
-    characters = torch.arange(len(images))
     everything = Store(images, [str(number) for number in range(len(images))])
-    tasks = Episodes(everything, characters, way, shot, seed=SEED)
+    tasks = Episodes(everything, torch.arange(len(images)), way, shot, seed=SEED)
     hw1.seed_everything(SEED)
     model = hw1.MANN(way, shot + 1, HIDDEN)
-    config = argparse.Namespace(learning_rate=RATE, train_steps=steps)
-    optim, schedule = hw1.make_optimizer(model, config)
-    for _ in trange(steps, desc=f"K = {shot}, N = {way}", unit="step"):
-        hw1.learn(tasks.blocks(BATCH), model, optim, schedule, "cpu")
+    optim = torch.optim.AdamW(model.parameters(), RATE, weight_decay=hw1.WEIGHT_DECAY, fused=True)
+    for step in trange(1, steps + 1, desc=f"K = {shot}, N = {way}", unit="step"):
+        factor = min(step / RISE, 1.0, (steps - step + 1) / (FALL * steps))
+        for group in optim.param_groups:
+            group["lr"] = RATE * factor
+        images, labels = tasks.blocks(BATCH)
+        hw1.train_step(hw1.soften(hw1.turn(images, labels)), labels, model, optim)
     return model
 
 
 def accuracy(model: hw1.MANN, store: Store, shot: int, way: int) -> float:
     """Query accuracy on 2,000 tasks of a store's test characters."""
-    tasks = Episodes(store, store.split("cs330", "test"), way, shot, seed=SEED).blocks(2000)
+    tasks = Episodes(store, store.split("cs330", "test"), way, shot, seed=TEST_SEED).blocks(2000)
     return hw1.evaluate(model, tasks, BATCH)[1].mean().item()
 
 

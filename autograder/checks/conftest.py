@@ -1,8 +1,11 @@
 """What the checks work with."""
 
+from collections.abc import Callable
+
 import pytest
 
 from autograder.context import Context
+from autograder.judge import SHOWN
 from autograder.record import Check
 
 
@@ -16,6 +19,16 @@ def context(judge) -> Context:
 def check(judge, request) -> Check:
     """The rubric's row of the check that runs."""
     return judge.check_of(request.node)
+
+
+@pytest.fixture
+def show(request) -> Callable[..., None]:
+    """Set fields of the check's result: a message, a task to look at, a curve."""
+
+    def remember(**shown: object) -> None:
+        request.node.stash[SHOWN] = shown
+
+    return remember
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from autograder.context import Context
-from autograder.judge import CURVE, Failure, NotGraded
+from autograder.judge import Failure, NotGraded
 from autograder.layout import Layout, Weights
 from autograder.record import Curve
 from autograder.student import StudentError
@@ -31,7 +31,7 @@ NAMES = ["1_shot_2_way", "2_shot_2_way", "1_shot_3_way", "1_shot_4_way"]
 
 
 @pytest.mark.parametrize("setting", NAMES, ids=NAMES)
-def test_accuracy(context, setting, check, failed, request):
+def test_accuracy(context, setting, check, failed, show):
     """The query accuracy on 2,000 secret tasks passes the threshold.
 
     The reference fails with a probability below 1e-6; docs/grading.md has the figures.
@@ -69,12 +69,13 @@ def test_accuracy(context, setting, check, failed, request):
         threshold=threshold,
         losses=[float(loss) for loss in losses],
     )
-    request.node.stash[CURVE] = curve
+    reached = f"{final.mean():.3f} ± {interval:.3f} on {len(final):,} tasks of unseen characters"
+    show(curve=curve, message=f"The query accuracy is {reached}.")
     if final.mean() <= threshold:
-        waiting = f"waiting for {' and '.join(failed)}, which may be why: " if failed else ""
+        first = f" This check is waiting for {' and '.join(failed)}: mend that first."
         raise Failure(
-            f"{waiting}training should pass a query accuracy of {threshold:.2f}; it reached "
-            f"{final.mean():.3f} ± {interval:.3f} on {len(final):,} tasks of unseen characters."
+            f"The query accuracy should pass {threshold:.2f}; it is {reached}."
+            f"{first if failed else ''}"
         )
 
 

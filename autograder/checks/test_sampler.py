@@ -23,7 +23,7 @@ def tasks(context) -> list[Tasks]:
     return [context.draw(shot, way, "train", COUNT) for shot, way in SIZES]
 
 
-def test_shapes(context):
+def test_shapes(context, show):
     """Shapes, finite numbers, and ink that differs from paper, for K = 1, 2, 3 and N up to 20."""
     for shot, way in SIZES:
         given = context.ask_sample(shot, way, "train", 2)
@@ -47,6 +47,9 @@ def test_shapes(context):
                 f"{images.min():.4g} and {images.max():.4g}.",
                 case,
             )
+    drawn = context.draw(2, 3, "train", COUNT)
+    nothing = np.zeros(drawn.characters.shape, bool)
+    show(task=drawn.picture(nothing, "A task that your sampler drew."))
 
 
 def test_one_hot(tasks):

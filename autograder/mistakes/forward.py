@@ -118,6 +118,16 @@ def last_image_zeroed(model, images, labels):
     look="The first axis is the batch: write [:, -1], not [-1].",
 )
 def last_task_zeroed(model, images, labels):
+    return read(model, images, hide(labels, -1, -1))[0]
+
+
+@network(
+    VALUE,
+    QUERY_LABELS,
+    why="The last task of the batch has all its labels zeroed, the others none.",
+    look="The first axis is the batch: write [:, -1], not [-1].",
+)
+def last_task_blank(model, images, labels):
     return read(model, images, hide(labels, -1))[0]
 
 
@@ -178,6 +188,11 @@ def read_in_order(model, images, labels, order):
     return read(model, *shuffled)[0]
 
 
+def by_character(rows, way):
+    """The cells of `rows` rows in the order character by character."""
+    return torch.arange(rows * way).view(rows, way).T.flatten()
+
+
 @network(
     VALUE,
     why="The images are read character by character, and the predictions are reshaped as if they "
@@ -185,9 +200,20 @@ def read_in_order(model, images, labels, order):
     look="A transpose before the layers needs its opposite after them; a reshape is none.",
 )
 def outputs_reordered(model, images, labels):
+    return read_in_order(model, images, labels, by_character(*labels.shape[1:3]))
+
+
+@network(
+    VALUE,
+    why="The support set is read character by character, and its predictions are reshaped as if it "
+    "had been read row by row.",
+    look="A transpose before the layers needs its opposite after them; a reshape is none.",
+)
+def support_reordered(model, images, labels):
     rows, way = labels.shape[1:3]
-    by_class = torch.arange(rows * way).view(rows, way).T.flatten()
-    return read_in_order(model, images, labels, by_class)
+    support = by_character(rows - 1, way)
+    query = torch.arange(len(support), rows * way)
+    return read_in_order(model, images, labels, torch.cat([support, query]))
 
 
 @network(
@@ -197,10 +223,9 @@ def outputs_reordered(model, images, labels):
     look="Flatten the axes K+1 and N in this order, without a transpose.",
 )
 def character_by_character(model, images, labels):
-    rows, way = labels.shape[1:3]
-    by_class = torch.arange(rows * way).view(rows, way).T.flatten()
-    answers = read_in_order(model, images, labels, by_class)
-    return answers.flatten(1, 2)[:, by_class.argsort()].view(labels.shape)
+    order = by_character(*labels.shape[1:3])
+    answers = read_in_order(model, images, labels, order)
+    return answers.flatten(1, 2)[:, order.argsort()].view(labels.shape)
 
 
 @network(

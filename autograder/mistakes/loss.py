@@ -114,7 +114,7 @@ def softmax_over_examples(preds, labels):
 @formula(
     VALUE,
     why="The logits are transposed: the softmax runs over the examples instead of the classes.",
-    look="With targets [B, N], F.cross_entropy wants the classes on axis 1: swap the last two axes.",
+    look="With targets [B, N], F.cross_entropy wants the classes on axis 1: swap the last axes.",
 )
 def transposed_logits(preds, labels):
     return F.cross_entropy(preds[:, -1], labels[:, -1].argmax(-1))

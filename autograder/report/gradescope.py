@@ -1,23 +1,15 @@
 """A record as Gradescope's results.json."""
 
-import re
-
 from autograder.record import Record, Result
 from autograder.report.words import clean, not_graded_here
-
-# Whatever some dialect of Markdown or HTML may take for more than text: its marks, what makes a
-# link of brackets or of an address, and anything but a letter at the start of a line.
-MARKUP = re.compile(
-    r"[\\`*_{}<>&|~$^@]|(?<=\])[\[(]|:(?=//)|(?<=www)\.|^[^a-z]", re.MULTILINE | re.IGNORECASE
-)
 
 
 def gradescope(record: Record) -> dict:
     """The whole of results.json, ready for `json.dumps`.
 
-    Scores are rounded to two decimals and times are in seconds. What the checks found is in
-    Markdown and names hidden checks only in their own outputs, which students see once grades
-    are published.
+    Scores are rounded to two decimals and times are in seconds. Outputs are plain text, which
+    nothing that a student's code says can turn into more, and hidden checks are named only in
+    their own, which students see once grades are published.
     """
     notes = [f"Note: {note}" for note in record.notes]
     closing = [not_graded_here(record)] if record.public_only else []
@@ -25,9 +17,9 @@ def gradescope(record: Record) -> dict:
     return {
         "score": _points(record.score),
         "execution_time": round(float(record.seconds), 2),
-        "output": _markdown([*notes, protections, *closing]),
-        "output_format": "md",
-        "test_output_format": "md",
+        "output": _text([*notes, protections, *closing]),
+        "output_format": "text",
+        "test_output_format": "text",
         "test_name_format": "text",
         "visibility": "visible",
         "stdout_visibility": "hidden",
@@ -48,8 +40,8 @@ def _test(result: Result) -> dict:
         "name": check.title,
         "name_format": "text",
         "number": check.number,
-        "output": _markdown([result.message, *help_lines]),
-        "output_format": "md",
+        "output": _text([result.message, *help_lines]),
+        "output_format": "text",
         "tags": [check.part],
         "visibility": "visible" if check.public else "after_published",
         "extra_data": {
@@ -64,14 +56,9 @@ def _points(points: float) -> float:
     return round(float(points), 2)
 
 
-def _markdown(texts: list[str]) -> str:
-    """One paragraph for each text, in which every character stands for itself."""
-    paragraphs = []
-    for text in texts:
-        lines = [line.strip() for line in clean(text).splitlines() if line.strip()]
-        paragraph = MARKUP.sub(lambda mark: f"&#{ord(mark[0])};", "\n".join(lines))
-        paragraphs.append(paragraph.replace("\n", "  \n"))  # two spaces keep the line's end
-    return "\n\n".join(filter(None, paragraphs))
+def _text(texts: list[str]) -> str:
+    """A line or more for each text."""
+    return "\n".join(clean(text).strip() for text in texts if text.strip())
 
 
 def _plain(value: object) -> object:

@@ -5,7 +5,6 @@ a grading. `test_grading` runs the command itself.
 """
 
 import os
-import shutil
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -46,12 +45,10 @@ class Graded:
         return "\n".join([*outputs, *self.record["extra_data"]["notes"]])
 
 
-def grade_case(case: Case, folder: Path, data: Path, train: str, seed: int) -> Graded:
+def grade_one(submission: Path, data: Path, train: str, seed: int) -> Graded:
     """One grading."""
-    place = folder / f"{case.name}-{seed}"
     record = start_record()
-    grade(write(case, place), record, data, train, seed, no_news, no_news)
-    shutil.rmtree(place)
+    grade(submission, record, data, train, seed, no_news, no_news)
     return Graded(gradescope(record))
 
 
@@ -68,12 +65,12 @@ def grade_cases(
     level: str | None = None,
 ) -> dict[str, Graded]:
     """Case name → what came of it."""
-    cases = list(cases)
-    one = partial(grade_case, folder=folder, data=data, train=train, seed=seed)
+    written = {case.name: write(case, folder) for case in cases}
+    one = partial(grade_one, data=data, train=train, seed=seed)
     with ProcessPoolExecutor(
         AT_ONCE, mp_context=get_context("spawn"), initializer=choose_level, initargs=(level,)
     ) as pool:
-        return dict(zip((case.name for case in cases), pool.map(one, cases), strict=True))
+        return dict(zip(written, pool.map(one, written.values()), strict=True))
 
 
 def choose_level(level: str | None) -> None:

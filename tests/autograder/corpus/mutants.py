@@ -252,7 +252,7 @@ FORWARD = [
     forward("log_softmax", of_scores("scores.log_softmax(-1)"), mistake="log_softmax"),
     forward("sigmoid", of_scores("scores.sigmoid()"), mistake="sigmoid"),
     forward(
-        "outputs_reordered",
+        "support_reordered",
         body="""
             B, K1, N, _ = input_images.shape
             labels = input_labels.clone()
@@ -263,7 +263,7 @@ FORWARD = [
             scores, _ = self.layer2(memory)
             return scores.reshape(B, K1, N, N)
         """,
-        mistake="outputs_reordered",
+        mistake="support_reordered",
     ),
     forward(
         "outputs_of_all_rows_reordered",
