@@ -99,7 +99,9 @@ def run_checks(record, student, data, seed, train, announce, progress, verbose) 
     options += ["--rootdir", str(CHECKS), "-p", "no:faulthandler"]
     options += ["-v", "--tb=short"] if verbose else ["-p", "no:terminal"]
     judge = Judge(record, context, announce)
-    pytest.main([*options, str(CHECKS)], plugins=[judge])
+    ended = pytest.main([*options, str(CHECKS)], plugins=[judge])
+    if ended not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        record.notes.append("The grader itself failed, so checks were not run: please report it.")
 
 
 def facts(path: Path, data: Path, train: str, seed: int) -> dict:

@@ -82,7 +82,7 @@ class Judge:
                 found = judgement(self.check_of(item), error)
             except Exception as fault:  # in the catalogue of mistakes
                 found = judgement(self.check_of(item), fault)
-            shown = {"seconds": call.duration} | item.stash.get(SHOWN, {})
+            shown = {"message": "", "seconds": call.duration} | item.stash.get(SHOWN, {})
             said = {name: value for name, value in vars(found).items() if value}
             self.record.put(Result(**(shown | said)))
 

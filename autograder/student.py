@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 CHILD_FILES = ("child.py", "wire.py", "stand_in.py")
 LOAD_SECONDS = 60
 CALL_SECONDS = 60  # for a question, with the constructor of a generator or a network
-TRAIN_SECONDS = 300
+TRAIN_SECONDS = 300  # for a training of up to 1,000 steps, and as much for every further 1,000
 MOST_NOTES = 20
 
 FUNCTIONS = {
@@ -107,7 +107,9 @@ class Student:
                 raise StudentError(f"{function.split(':')[0]}: {self.problems[f'{file}.py']}")
         if question in self.hung:
             raise StudentError(self.hung[question])
-        limit = TRAIN_SECONDS if question == "train" else CALL_SECONDS
+        limit = CALL_SECONDS
+        if question == "train":
+            limit = TRAIN_SECONDS * (1 + header["steps"] // 1000)
         request = {"do": question, "seed": self.seed} | header
         try:
             answer, values = self._talk(request, arrays or {}, limit, progress)

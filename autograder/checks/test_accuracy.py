@@ -25,7 +25,7 @@ HIDDEN = 128
 TASKS = 1000  # of each half
 POINTS = 4  # of the curve, after the first
 AT_ONCE = 250
-RISE = 20  # steps in which the learning rate rises
+RISE = 0.05  # the part of the steps in which the learning rate rises
 
 NAMES = ["1_shot_2_way", "2_shot_2_way", "1_shot_3_way", "1_shot_4_way"]
 
@@ -90,7 +90,8 @@ def train(
 ) -> dict[str, np.ndarray]:
     """Let the submission train; its losses, and its weights at the steps to keep."""
     seen = context.draw(shot, way, "train", 20)
-    header = {"shot": shot, "way": way, "hidden": HIDDEN, "keep": keep, "rise": RISE}
+    header = {"shot": shot, "way": way, "hidden": HIDDEN, "keep": keep}
+    header["rise"] = round(RISE * plan["steps"])
     header["threads"] = context.student.threads
     header |= {"steps": plan["steps"], "learning_rate": plan["rate"]}
     header |= {"paper": seen.paper, "ink": seen.ink, "scale": 1 / context.layout.scale}

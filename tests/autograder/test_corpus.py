@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from autograder.sandbox import SandboxError, choose_sandbox
+from tests.autograder.again import run_again
 from tests.autograder.corpus import ATTACKS, CORRECT, MUTANTS, PARTS, UNUSABLE
 from tests.autograder.graded import Graded, grade_cases
 
@@ -112,6 +113,12 @@ def test_no_attack_leaves_anything_running(attacks):
         if b"child.py" in command and int(pid) != mine:
             left.append(command)
     assert left == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.skipif(bool(os.environ.get("AGAIN")), reason="this is the second run")
+def test_attacks_again_where_the_interpreter_is_open():
+    run_again("uid", __file__, [])
 
 
 @pytest.mark.parametrize("case", UNUSABLE, ids=names(UNUSABLE))

@@ -7,7 +7,6 @@ which they can.
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +19,7 @@ import pytest
 
 from autograder import launcher
 from autograder.sandbox import SandboxError, choose_sandbox
+from tests.autograder.again import run_again
 
 ROOT = Path(__file__).parent.parent.parent
 PREFIX = f"""
@@ -564,62 +564,13 @@ def test_a_broken_bubblewrap_is_named(monkeypatch, place):
         choose_sandbox("bubblewrap")
 
 
-# Closed folders on the way to the interpreter are empty here but for the way, and the rooms of the
-# repository are copies that every user can read.
-VIEW = """
-set -e
-stage=$(mktemp -d)
-mount -t tmpfs -o mode=755 none $stage
-mkdir $stage/python $stage/home
-mount --bind "$PREFIX" $stage/python
-mount -t tmpfs -o mode=755 none "$CLOSED"
-mkdir -p "$PREFIX"
-mount --bind $stage/python "$PREFIX"
-for room in autograder solutions tests; do
-    cp -a "$ROOT/$room" $stage/$room
-    chmod -R u=rwX,go=rX $stage/$room
-    mount --bind $stage/$room "$ROOT/$room"
-done
-mount -t tmpfs -o mode=755 none "$ROOT/.git"
-chmod 1777 /dev/shm
-cd "$ROOT"
-exec "$@"
-"""
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 @pytest.mark.skipif(bool(os.environ.get("AGAIN")), reason="this is the second run")
 @pytest.mark.parametrize("user", ["root", "nobody"])
-def test_again_where_the_interpreter_is_open(user, tmp_path):
-    prefix = Path(sys.base_prefix).resolve()
-    closed = [path for path in reversed(prefix.parents) if not path.stat().st_mode & 0o001]
-    if not closed:
-        pytest.skip("the interpreter is open")
-    if subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode:
-        pytest.skip("needs mount namespaces")
-    ids = ["--reuid=65534", "--regid=65534", "--clear-groups"]
-    become = [] if user == "root" else ["setpriv", *ids]
+def test_again_where_the_interpreter_is_open(user):
+    become = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     tests = "not shared"
     if user != "root":  # what the namespaces could change
         tests = "private or written or fork or network or rights or daemon or torch or measured"
     levels = f"{'[uid' if user == 'root' else '[bubblewrap'} and ({tests})"
-    base = tempfile.mkdtemp()
-    os.chmod(base, 0o777)
-    ran = subprocess.run(
-        [
-            *("unshare", "-m", "bash", "-c", VIEW, "bash", *become, sys.executable, "-m", "pytest"),
-            *("-q", "-p", "no:cacheprovider", "--basetemp", f"{base}/again", "--durations=12"),
-            *("-k", levels, __file__),
-        ],
-        env={
-            **os.environ,
-            **{"AGAIN": "1", "HOME": "/", "PYTHONDONTWRITEBYTECODE": "1"},
-            **{"PREFIX": str(prefix), "CLOSED": str(closed[0]), "ROOT": str(ROOT)},
-        },
-        capture_output=True,
-        text=True,
-    )
-    shutil.rmtree(base)
-    print(ran.stdout, ran.stderr)
-    assert ran.returncode == 0
-    assert " passed" in ran.stdout
+    run_again(levels, __file__, become if user != "root" else [])
