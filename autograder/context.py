@@ -1,5 +1,6 @@
 """What the checks of one grading share: the submission, the data, and what was found out so far."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -13,6 +14,7 @@ from fewshot.data.episodes import Episodes
 from fewshot.data.glyphs import alphabet_images
 from fewshot.data.store import Store
 
+SECRET_TASKS, AT_ONCE = 2000, 250  # how many measure an accuracy, and are made at a time
 NEW_ALPHABETS, NEW_CHARACTERS = 8, 25  # drawn for one grading, the second in each
 CHUNK_BYTES = 16 << 20  # of images in one answer, if they are float32
 
@@ -68,32 +70,31 @@ class Context:
         header["seed"] = self.seed * 1_000_003 + start + 1000 * way + 100 * shot
         return self.student.ask("sample", header)[1]
 
-    def secret_tasks(self, shot: int, way: int, count: int) -> list[tuple]:
-        """Tasks for measuring: (images, labels) of unseen characters of the data and of new ones.
+    def secret_tasks(self, shot: int, way: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Tasks for measuring, always the same: images and labels of AT_ONCE at a time.
 
-        Unseen are the characters that none of the sampler's training tasks has shown; new ones
-        are drawn for this grading from its seed.
+        Half show characters of the data that none of the sampler's training tasks has shown, half
+        new ones, drawn for this grading from its seed.
         """
         store = self.library.store
         seen = set(self.train_tasks.characters.flat)
         unseen = [c for c in range(len(store.characters)) if c not in seen]
+        halves = [(store, torch.tensor(unseen)), self.new_characters]
         if len(unseen) < way:  # the sampler shows everything: then new ones have to do
-            unseen, store = self.new_characters
-        sources = [(store, torch.tensor(unseen)), self.new_characters[::-1]]
-        return [
-            Episodes(
-                *source, way, shot, seed=self.random(20, number, shot, way).initial_seed()
-            ).blocks(count)
-            for number, source in enumerate(sources)
-        ]
+            halves = [self.new_characters]
+        for number, (images, characters) in enumerate(halves):
+            seed = self.random(20, number, shot, way).initial_seed()
+            tasks = Episodes(images, characters, way, shot, seed)
+            for _ in range(SECRET_TASKS // AT_ONCE // len(halves)):
+                yield tasks.blocks(AT_ONCE)
 
     @cached_property
-    def new_characters(self) -> tuple[torch.Tensor, Store]:
-        """Characters that nobody has seen, from the seed: indices, and the store they are in."""
+    def new_characters(self) -> tuple[Store, torch.Tensor]:
+        """Characters that nobody has seen, from the seed, and their indices."""
         seed = self.random(21).initial_seed()
         drawn = [alphabet_images(seed, index, NEW_CHARACTERS) for index in range(NEW_ALPHABETS)]
         images = torch.from_numpy(np.concatenate(drawn)).flatten(2)
-        return torch.arange(len(images)), Store(images, [str(c) for c in range(len(images))])
+        return Store(images, [str(c) for c in range(len(images))]), torch.arange(len(images))
 
     @cached_property
     def train_tasks(self) -> Tasks:

@@ -28,36 +28,33 @@ class Library:
     def __init__(self, folder: Path) -> None:
         self.store = Store.load(folder)
         images = self.store.images.numpy()
-        ink = images.reshape(-1, images.shape[-1]) > 127
         patterns, first, self.copies = np.unique(
-            _patterns(ink), return_index=True, return_counts=True
+            _items(np.packbits(images > 127, axis=-1)), return_index=True, return_counts=True
         )
         self.characters, self.drawings = np.divmod(first, images.shape[1])
         self.number = {pattern.tobytes(): number for number, pattern in enumerate(patterns)}
 
     def find(self, ink: np.ndarray) -> np.ndarray:
-        """The pattern of each image: bool [..., 784] → int [...], UNKNOWN if it is not there."""
-        seen = _patterns(ink.reshape(-1, ink.shape[-1]))
-        numbers = [self.number.get(pattern.tobytes(), UNKNOWN) for pattern in seen]
+        """The pattern of each image: packed bits [..., 98] → int [...], UNKNOWN if not there."""
+        numbers = [self.number.get(item.tobytes(), UNKNOWN) for item in _items(ink)]
         return np.array(numbers, dtype=np.int64).reshape(ink.shape[:-1])
 
 
-def _patterns(ink: np.ndarray) -> np.ndarray:
-    """bool [images, 784] → one opaque item an image."""
-    bits = np.packbits(ink, axis=1)
-    return bits.view(f"V{bits.shape[1]}").ravel()
+def _items(bits: np.ndarray) -> np.ndarray:
+    """uint8 [..., 98] → one opaque item an image."""
+    return np.ascontiguousarray(bits).view(f"V{bits.shape[-1]}").ravel()
 
 
 @dataclass(frozen=True)
 class Tasks:
-    """T tasks of one kind. Images are kept as ink or paper: they are two-valued in the data.
+    """T tasks of one kind. Of a pixel it is kept whether it is ink: the data has no grey.
 
     Attributes:
         library: where the images are looked up.
         shot, way, split: what was asked for.
         paper, ink: the two values of a pixel as the sampler returned them, lowest and highest,
             the other way round where dark is high.
-        pixels: bool [T, K+1, N, 784], whether a pixel is ink.
+        bits: uint8 [T, K+1, N, 98], a bit a pixel, set where it is ink.
         labels: [T, K+1, N, N], as they came.
     """
 
@@ -67,13 +64,13 @@ class Tasks:
     split: str
     paper: float
     ink: float
-    pixels: np.ndarray
+    bits: np.ndarray
     labels: np.ndarray
 
     @cached_property
     def patterns(self) -> np.ndarray:
         """Which image of the library: int [T, K+1, N]."""
-        return self.library.find(self.pixels)
+        return self.library.find(self.bits)
 
     @cached_property
     def characters(self) -> np.ndarray:
@@ -100,7 +97,8 @@ class Tasks:
             for row in zip(self.classes[task], self.one_hot[task], strict=True)
         ]
         cells = [(int(row), int(column)) for row, column in np.argwhere(wrong[task])]
-        return Task(self.pixels[task].astype(np.float32), labels, cells, caption)
+        images = np.unpackbits(self.bits[task], axis=-1).astype(np.float32)
+        return Task(images, labels, cells, caption)
 
 
 def see(library: Library, shot: int, way: int, split: str, chunks: list[dict]) -> Tasks:
@@ -110,7 +108,8 @@ def see(library: Library, shot: int, way: int, split: str, chunks: list[dict]) -
     """
     low = min(float(chunk["images"].min()) for chunk in chunks)
     high = max(float(chunk["images"].max()) for chunk in chunks)
-    bright = np.concatenate([chunk["images"] > (low + high) / 2 for chunk in chunks])
+    middle = (low + high) / 2
+    bright = np.concatenate([np.packbits(chunk["images"] > middle, axis=-1) for chunk in chunks])
     labels = np.concatenate([chunk["labels"] for chunk in chunks])
     few = bright[:5]
     inverted = (library.find(~few) != UNKNOWN).sum() > (library.find(few) != UNKNOWN).sum()

@@ -6,6 +6,7 @@ and the judge measures them itself, on tasks that the submission never sees: hal
 that its training tasks do not show, half of characters that were drawn for this grading alone.
 """
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +18,14 @@ from autograder.judge import Failure, NotGraded
 from autograder.layout import Layout, Weights
 from autograder.record import Curve
 from autograder.student import StudentError
-from fewshot.data.episodes import Episodes
 from solutions import hw1
 
 CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
 HIDDEN = 128
-TASKS = 1000  # of each half
 POINTS = 4  # of the curve, after the first
-AT_ONCE = 250
 RISE = 0.05  # the part of the steps in which the learning rate rises
+
+Network = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 NAMES = ["1_shot_2_way", "2_shot_2_way", "1_shot_3_way", "1_shot_4_way"]
 
@@ -43,7 +43,6 @@ def test_accuracy(context, setting, check, failed, show):
     resume = context.train == "resume" and context.same_layers
     plan = settings["resume" if resume else "scratch"]
     start = read_checkpoint(setting) if resume else None
-    halves = context.secret_tasks(shot, way, TASKS)
 
     keep = [round(plan["steps"] * point / POINTS) for point in range(1, POINTS + 1)]
     values = train(context, shot, way, plan, keep, start)
@@ -57,9 +56,9 @@ def test_accuracy(context, setting, check, failed, show):
         learnt = {step: weights_at(values, step, shapes, context.layout) for step in keep}
         if start:
             learnt = {0: start} | learnt
-        right = {step: measure(weights, shot, way, halves) for step, weights in learnt.items()}
+        right = {step: measure(context, weights, shot, way) for step, weights in learnt.items()}
     else:
-        right = {keep[-1]: ask_predictions(context, halves)}
+        right = {keep[-1]: ask_predictions(context, shot, way)}
     final = right[keep[-1]]
     interval = 1.96 * float(final.std()) / len(final) ** 0.5
     curve = Curve(
@@ -112,14 +111,14 @@ def weights_at(
 
 
 @torch.no_grad()
-def measure(weights: Weights, shot: int, way: int, halves: list[Episodes]) -> np.ndarray:
+def measure(context: Context, weights: Weights, shot: int, way: int) -> np.ndarray:
     """The query accuracy of each secret task, by our own network with these weights: [tasks]."""
     model = hw1.MANN(way, shot + 1, HIDDEN)
     model.load_state_dict(weights)
-    return accuracies(halves, model)
+    return accuracies(context.secret_tasks(shot, way), model)
 
 
-def ask_predictions(context: Context, halves: list) -> np.ndarray:
+def ask_predictions(context: Context, shot: int, way: int) -> np.ndarray:
     """The same by the submission's network, which is given zeros for the labels to find."""
 
     def predict(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -129,16 +128,15 @@ def ask_predictions(context: Context, halves: list) -> np.ndarray:
             raise StudentError("Problem 2a: the predictions do not have the shape of the labels.")
         return torch.tensor(given)
 
-    return accuracies(halves, predict)
+    return accuracies(context.secret_tasks(shot, way), predict)
 
 
-def accuracies(halves: list, network) -> np.ndarray:
+def accuracies(tasks: Iterable[tuple[torch.Tensor, torch.Tensor]], network: Network) -> np.ndarray:
     """The query accuracy of each task by a function of images and labels without the query's."""
     right = []
-    for images, labels in halves:
-        for some, given in zip(images.split(AT_ONCE), labels.split(AT_ONCE), strict=True):
-            known = given.clone()
-            known[:, -1] = 0
-            answers = network(hw1.soften(some), known)[:, -1].argmax(-1)
-            right.append((answers == given[:, -1].argmax(-1)).float().mean(dim=-1))
+    for images, labels in tasks:
+        known = labels.clone()
+        known[:, -1] = 0
+        answers = network(hw1.soften(images), known)[:, -1].argmax(-1)
+        right.append((answers == labels[:, -1].argmax(-1)).float().mean(dim=-1))
     return torch.cat(right).numpy()
