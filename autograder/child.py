@@ -235,7 +235,6 @@ class Homework:
         The optimizer, the softened and turned images are the starter's. The learning rate rises
         in the first `rise` steps and falls to zero at the last.
         """
-        torch.set_num_threads(header["threads"])
         given = starter()
         generator = self.generator(header["shot"], header["way"], "train")
         model, layers = self.model(header, arrays)
@@ -411,7 +410,6 @@ def summary(error):
 
 def main():
     """Answer requests until there are no more."""
-    torch.set_num_threads(1)  # the networks of the checks are too small for more
     homework = Homework()
     while True:
         header, arrays = wire.read_frame(read_exactly)

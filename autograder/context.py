@@ -14,7 +14,7 @@ from fewshot.data.episodes import Episodes
 from fewshot.data.glyphs import alphabet_images
 from fewshot.data.store import Store
 
-SECRET_TASKS, AT_ONCE = 2000, 250  # how many measure an accuracy, and are made at a time
+AT_ONCE = 250  # secret tasks in a batch
 NEW_ALPHABETS, NEW_CHARACTERS = 8, 25  # drawn for one grading, the second in each
 CHUNK_BYTES = 16 << 20  # of images in one answer, if they are float32
 
@@ -70,7 +70,9 @@ class Context:
         header["seed"] = self.seed * 1_000_003 + start + 1000 * way + 100 * shot
         return self.student.ask("sample", header)[1]
 
-    def secret_tasks(self, shot: int, way: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    def secret_tasks(
+        self, shot: int, way: int, count: int
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Tasks for measuring, always the same: images and labels of AT_ONCE at a time.
 
         Half show characters of the data that none of the sampler's training tasks has shown, half
@@ -85,7 +87,7 @@ class Context:
         for number, (images, characters) in enumerate(halves):
             seed = self.random(20, number, shot, way).initial_seed()
             tasks = Episodes(images, characters, way, shot, seed)
-            for _ in range(SECRET_TASKS // AT_ONCE // len(halves)):
+            for _ in range(count // AT_ONCE // len(halves)):
                 yield tasks.blocks(AT_ONCE)
 
     @cached_property

@@ -18,7 +18,7 @@ from autograder.submission import read_submission, write_files
 
 CHECKS = Path(__file__).parent / "checks"
 M_MMAP_THRESHOLD = -3
-THREADS = min(2, os.cpu_count() or 1)
+THREADS = 1  # on two cores no slower than two, and not ten times slower beside other work
 
 
 def grade(
@@ -92,12 +92,12 @@ def run_checks(record, student, data, seed, train, announce, progress, verbose) 
 
     from autograder.context import Context
     from autograder.judge import Judge
-    from autograder.tasks import Library
+    from autograder.tasks import load_library
 
     with contextlib.suppress(OSError, AttributeError):  # not glibc
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 8 << 20)  # large arrays go back to the system
-    torch.set_num_threads(1)  # while the child computes
-    context = Context(student, Library(data), seed, train, progress)
+    torch.set_num_threads(THREADS)
+    context = Context(student, load_library(data.absolute()), seed, train, progress)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     os.environ.pop("PYTEST_ADDOPTS", None)
     options = ["-p", "no:cacheprovider", "--import-mode=importlib", "-c", os.devnull]

@@ -1,5 +1,6 @@
 """What a sampler drew, as the judge sees it: every image is looked up in the data by its pixels."""
 
+import functools
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -38,6 +39,12 @@ class Library:
         """The pattern of each image: packed bits [..., 98] → int [...], UNKNOWN if not there."""
         numbers = [self.number.get(item.tobytes(), UNKNOWN) for item in _items(ink)]
         return np.array(numbers, dtype=np.int64).reshape(ink.shape[:-1])
+
+
+@functools.lru_cache(maxsize=1)
+def load_library(folder: Path) -> Library:
+    """The library of a folder; who grades many submissions reads it once."""
+    return Library(folder)
 
 
 def _items(bits: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
     python -m benchmarks.grading --data omniglot_resized
 
 Prints seconds with and without the accuracy checks, the most memory of all processes together,
-and the ratio to training the four settings from scratch, with two threads.
+and the ratio to training the four settings from scratch.
 """
 
 import argparse

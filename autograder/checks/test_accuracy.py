@@ -23,6 +23,7 @@ from solutions import hw1
 CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
 HIDDEN = 128
 POINTS = 4  # of the curve, after the first
+ON_THE_WAY, AT_THE_END = 500, 2000  # secret tasks behind a point of the curve
 RISE = 0.05  # the part of the steps in which the learning rate rises
 
 Network = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -56,7 +57,11 @@ def test_accuracy(context, setting, check, failed, show):
         learnt = {step: weights_at(values, step, shapes, context.layout) for step in keep}
         if start:
             learnt = {0: start} | learnt
-        right = {step: measure(context, weights, shot, way) for step, weights in learnt.items()}
+        counts = dict.fromkeys(learnt, ON_THE_WAY) | {keep[-1]: AT_THE_END}
+        right = {
+            step: measure(context, weights, shot, way, counts[step])
+            for step, weights in learnt.items()
+        }
     else:
         right = {keep[-1]: ask_predictions(context, shot, way)}
     final = right[keep[-1]]
@@ -91,7 +96,6 @@ def train(
     seen = context.draw(shot, way, "train", 20)
     header = {"shot": shot, "way": way, "hidden": HIDDEN, "keep": keep}
     header["rise"] = round(RISE * plan["steps"])
-    header["threads"] = context.student.threads
     header |= {"steps": plan["steps"], "learning_rate": plan["rate"]}
     header |= {"paper": seen.paper, "ink": seen.ink, "scale": 1 / context.layout.scale}
     laid_out = context.layout.from_ours(start, way) if start else {}
@@ -111,11 +115,11 @@ def weights_at(
 
 
 @torch.no_grad()
-def measure(context: Context, weights: Weights, shot: int, way: int) -> np.ndarray:
-    """The query accuracy of each secret task, by our own network with these weights: [tasks]."""
+def measure(context: Context, weights: Weights, shot: int, way: int, count: int) -> np.ndarray:
+    """The query accuracy of each secret task, by our own network with these weights: [count]."""
     model = hw1.MANN(way, shot + 1, HIDDEN)
     model.load_state_dict(weights)
-    return accuracies(context.secret_tasks(shot, way), model)
+    return accuracies(context.secret_tasks(shot, way, count), model)
 
 
 def ask_predictions(context: Context, shot: int, way: int) -> np.ndarray:
@@ -128,7 +132,7 @@ def ask_predictions(context: Context, shot: int, way: int) -> np.ndarray:
             raise StudentError("Problem 2a: the predictions do not have the shape of the labels.")
         return torch.tensor(given)
 
-    return accuracies(context.secret_tasks(shot, way), predict)
+    return accuracies(context.secret_tasks(shot, way, AT_THE_END), predict)
 
 
 def accuracies(tasks: Iterable[tuple[torch.Tensor, torch.Tensor]], network: Network) -> np.ndarray:
