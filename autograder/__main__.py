@@ -8,7 +8,6 @@ import signal
 import sys
 from pathlib import Path
 
-from autograder.data import find_data
 from autograder.grading import grade
 from autograder.progress import Progress
 from autograder.record import Record, start_record
@@ -56,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     options = parser.parse_args(arguments)
     # Ended politely, a grading still stops its child and removes its folder.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return {"check": run_check, "grade": run_grade, "starter": run_starter}[options.command](
             options
@@ -104,9 +103,8 @@ def run(
     options: argparse.Namespace, record: Record, train: str, seed: int, verbose: bool = False
 ) -> None:
     """Grade into `record`, with a bar on the way."""
-    data = find_data(options.data)
     with Progress(len(record.results)) as bar:
-        grade(options.path, record, data, train, seed, bar.announce, bar.advance, verbose)
+        grade(options.path, record, options.data, train, seed, bar.announce, bar.advance, verbose)
 
 
 def write_json(path: Path, record: Record) -> None:

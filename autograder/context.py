@@ -15,7 +15,7 @@ from fewshot.data.glyphs import alphabet_images
 from fewshot.data.store import Store
 
 AT_ONCE = 250  # secret tasks in a batch
-NEW_ALPHABETS, NEW_CHARACTERS = 8, 25  # drawn for one grading, the second in each
+NEW_ALPHABETS, NEW_CHARACTERS = 24, 25  # drawn for one grading, the second in each
 CHUNK_BYTES = 16 << 20  # of images in one answer, if they are float32
 
 

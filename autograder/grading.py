@@ -11,6 +11,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+from autograder.data import find_data
 from autograder.record import Check, Record
 from autograder.sandbox import choose_sandbox
 from autograder.student import Student
@@ -24,7 +25,7 @@ THREADS = 1  # on two cores no slower than two, and not ten times slower beside 
 def grade(
     path: Path,
     record: Record,
-    data: Path,
+    data: Path | None,
     train: str,
     seed: int,
     announce: Callable[[Check], None],
@@ -36,7 +37,7 @@ def grade(
     Args:
         path: a folder or a zip.
         record: zeros, as `start_record` makes them.
-        data: an image folder, as `python -m fewshot.data` makes it.
+        data: an image folder, as `python -m fewshot.data` makes it; None takes a usual one.
         train: "resume", "scratch" or "off".
         seed: of everything that is drawn, secret tasks included.
         announce: told of each check before it starts.
@@ -50,6 +51,7 @@ def grade(
     """
     started = time.monotonic()
     submission = read_submission(path)
+    data = find_data(data)
     sandbox = choose_sandbox()
     record.protections = list(sandbox.protections)
     record.notes = list(submission.notes)
@@ -105,6 +107,8 @@ def run_checks(record, student, data, seed, train, announce, progress, verbose) 
     options += ["-v", "--tb=short"] if verbose else ["-p", "no:terminal"]
     judge = Judge(record, context, announce)
     ended = pytest.main([*options, str(CHECKS)], plugins=[judge])
+    if ended == pytest.ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt  # which pytest keeps to itself
     if ended not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         record.notes.append("The grader itself failed, so checks were not run: please report it.")
 
