@@ -243,8 +243,9 @@ class Homework:
         update = adamw(list(model.parameters()), given.WEIGHT_DECAY)
         paper, ink, scale = header["paper"], header["ink"], header["scale"]
         seed_everything(header["seed"])
+        batches = DataLoader(generator, header["batch"])
         losses, out, reported = [], {}, time.monotonic()
-        for step, batch in enumerate(islice(DataLoader(generator, 128), steps), start=1):
+        for step, batch in enumerate(islice(batches, steps), start=1):
             images, labels = (given.to_device(part, "cpu") for part in batch)
             images = given.soften(given.turn((images - paper) / (ink - paper), labels)) * scale
             loss = model.loss_function(model(images, labels), labels)

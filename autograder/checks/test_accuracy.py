@@ -96,7 +96,7 @@ def train(
     seen = context.draw(shot, way, "train", 20)
     header = {"shot": shot, "way": way, "hidden": HIDDEN, "keep": keep}
     header["rise"] = round(RISE * plan["steps"])
-    header |= {"steps": plan["steps"], "learning_rate": plan["rate"]}
+    header |= {"steps": plan["steps"], "batch": plan["batch"], "learning_rate": plan["rate"]}
     header |= {"paper": seen.paper, "ink": seen.ink, "scale": 1 / context.layout.scale}
     laid_out = context.layout.from_ours(start, way) if start else {}
     arrays = {name: weight.numpy() for name, weight in laid_out.items()}

@@ -167,13 +167,14 @@ if __name__ == "__main__":
         "cuda",
         "        initialize_weights(self.layer1)\n",
         "        self.cuda()\n        initialize_weights(self.layer1)\n",
+        graded=PARTS,
     ),
     hw1(
         "cuda_in_forward",
         "cuda",
         "torch.zeros_like(query_labels)]",
         "torch.zeros_like(query_labels).cuda()]",
-        graded=frozenset({"sampler", "loss"}),
+        graded=PARTS,
     ),
     hw1(
         "plots_at_import",
