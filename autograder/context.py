@@ -26,7 +26,7 @@ class Context:
     Attributes:
         student: answers questions.
         library: the images of the data folder.
-        seed: of everything that the judge draws.
+        seed: of everything that the judge draws; no child knows it.
         train: "resume", "scratch" or "off".
         notes: sentences for the report, found on the way.
         layout: how the submission feeds its network, once `forward/value` has found it.
@@ -67,7 +67,7 @@ class Context:
     def ask_sample(self, shot: int, way: int, split: str, count: int, start: int = 0) -> dict:
         """Images and labels as they come: [T, …] each."""
         header = {"shot": shot, "way": way, "split": split, "count": count}
-        header["seed"] = self.seed * 1_000_003 + start + 1000 * way + 100 * shot
+        header["seed"] = (self.student.seed + start + 1000 * way + 100 * shot) % 2**63
         return self.student.ask("sample", header)[1]
 
     def secret_tasks(

@@ -14,6 +14,7 @@ from pathlib import Path
 from autograder.data import find_data
 from autograder.record import Check, Record
 from autograder.sandbox import choose_sandbox
+from autograder.seeds import stretch
 from autograder.student import Student
 from autograder.submission import read_submission, write_files
 
@@ -62,7 +63,8 @@ def grade(
         Path(temporary).chmod(0o755)  # a sandbox may read it as another user
         write_files(submission, homework)
         problems = name_problems(submission)
-        student = Student(sandbox, homework, problems, data.absolute(), code, THREADS, seed)
+        told = stretch(seed, "child")
+        student = Student(sandbox, homework, problems, data.absolute(), code, THREADS, told)
         try:
             student.spawn()  # it imports torch while we do
             run_checks(record, student, data, seed, train, announce, progress, verbose)
@@ -99,7 +101,9 @@ def run_checks(record, student, data, seed, train, announce, progress, verbose) 
     with contextlib.suppress(OSError, AttributeError):  # not glibc
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 8 << 20)  # large arrays go back to the system
     torch.set_num_threads(THREADS)
-    context = Context(student, load_library(data.absolute()), seed, train, progress)
+    context = Context(
+        student, load_library(data.absolute()), stretch(seed, "judge"), train, progress
+    )
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     os.environ.pop("PYTEST_ADDOPTS", None)
     options = ["-p", "no:cacheprovider", "--import-mode=importlib", "-c", os.devnull]

@@ -82,6 +82,11 @@ SAMPLERS = [
         ),
         (QUERY, "torch.randperm(N).tolist()"),
     ),
+    sampler(
+        "shuffled_by_scikit_learn",
+        (IMPORTS_1, f"{IMPORTS_1}from sklearn.utils import shuffle\n"),
+        (QUERY, "shuffle([*range(N)])"),
+    ),
     sampler("argsort_of_random_keys", (QUERY, "[*np.argsort(np.random.rand(N))]")),
     sampler(
         "permutation_matrix",
@@ -121,6 +126,10 @@ SAMPLERS = [
 
 FORWARDS = [
     model("model_has_more_arguments", ("hidden_dim):\n", "hidden_dim, dropout=0.0, **more):\n")),
+    model(
+        "layer_never_used",
+        ("self.layer1 = nn", "self.spare = nn.Linear(3, 3)\n        self.layer1 = nn"),
+    ),
     model(
         "layers_renamed",
         ("self.layer1 = nn", "self.lstm1 = nn"),
