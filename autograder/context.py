@@ -1,6 +1,6 @@
 """What the checks of one grading share: the submission, the data, and what was found out so far."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from autograder.layout import Layout
-from autograder.student import Student
+from autograder.student import Student, StudentError
 from autograder.tasks import Library, Tasks, see
 from fewshot.data.episodes import Episodes
 from fewshot.data.glyphs import alphabet_images
@@ -28,17 +28,17 @@ class Context:
         library: the images of the data folder.
         seed: of everything that the judge draws; no child knows it.
         train: "resume", "scratch" or "off".
-        notes: sentences for the report, found on the way.
         layout: how the submission feeds its network, once `forward/value` has found it.
         same_layers: whether the submission has the handout's two layers.
         progress: told (done, of) while a training runs.
+        drawn: tasks by K, N, split and number.
     """
 
     student: Student
     library: Library
     seed: int
     train: str
-    progress: object = None
+    progress: Callable[[int, int], None]
     layout: Layout = field(default_factory=Layout)
     same_layers: bool = True
     drawn: dict = field(default_factory=dict)
@@ -60,7 +60,14 @@ class Context:
             chunks = []
             for start in range(0, count, at_once):
                 some = min(at_once, count - start)
-                chunks.append(self.ask_sample(shot, way, split, some, start))
+                chunk = self.ask_sample(shot, way, split, some, start)
+                expected = [(some, shot + 1, way, 784), (some, shot + 1, way, way)]
+                if [chunk[part].shape for part in ("images", "labels")] != expected:
+                    raise StudentError(
+                        f"Problem 1: for K = {shot}, N = {way} and the {split} split the shapes "
+                        "are not those that were asked for."
+                    )
+                chunks.append(chunk)
             self.drawn[key] = see(self.library, shot, way, split, chunks)
         return self.drawn[key]
 
@@ -68,7 +75,10 @@ class Context:
         """Images and labels as they come: [T, …] each."""
         header = {"shot": shot, "way": way, "split": split, "count": count}
         header["seed"] = (self.student.seed + start + 1000 * way + 100 * shot) % 2**63
-        return self.student.ask("sample", header)[1]
+        given = self.student.ask("sample", header)[1]
+        if set(given) != {"images", "labels"}:
+            raise StudentError("Problem 1: DataGenerator._sample gave no images and labels.")
+        return given
 
     def secret_tasks(
         self, shot: int, way: int, count: int
