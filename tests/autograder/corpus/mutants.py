@@ -216,6 +216,10 @@ SAMPLER = [
         "characters_chosen_once",
         (FOLDERS, f"self.chosen = getattr(self, 'chosen', None) or {FOLDERS}"),
     ),
+    sampler(
+        "one_task_and_no_more",
+        ("        while True:\n            yield self._sample()", "        yield self._sample()"),
+    ),
 ]
 
 FORWARD = [

@@ -104,6 +104,7 @@ def probe_sampler(make, images_of: dict) -> None:
     assert len(splits[1]) == 100, "whole_split"
     for i in range(3):
         assert not splits[i] & splits[i - 1], "split"
+    assert len([*itertools.islice(make(N, K + 1, "train"), 3)]) == 3, "endless"
 
 
 def network(lstms, images, labels, label_first, scale, by_class):
