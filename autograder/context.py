@@ -81,9 +81,9 @@ class Context:
         return given
 
     def secret_tasks(
-        self, shot: int, way: int, count: int
+        self, shot: int, way: int, count: int, number: int
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Tasks for measuring, always the same: images and labels of AT_ONCE at a time.
+        """Tasks for measuring, the same for a number: images and labels of AT_ONCE at a time.
 
         Half show characters of the data that none of the sampler's training tasks has shown, half
         new ones, drawn for this grading from its seed.
@@ -94,8 +94,8 @@ class Context:
         halves = [(store, torch.tensor(unseen)), self.new_characters]
         if len(unseen) < way:  # the sampler shows everything: then new ones have to do
             halves = [self.new_characters]
-        for number, (images, characters) in enumerate(halves):
-            seed = self.random(20, number, shot, way).initial_seed()
+        for half, (images, characters) in enumerate(halves):
+            seed = self.random(20, number, half, shot, way).initial_seed()
             tasks = Episodes(images, characters, way, shot, seed)
             for _ in range(count // AT_ONCE // len(halves)):
                 yield tasks.blocks(AT_ONCE)

@@ -24,8 +24,10 @@ CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
 HIDDEN = 128
 POINTS = 4  # of the curve, after the first
 ON_THE_WAY, AT_THE_END = 500, 2000  # secret tasks behind a point of the curve
+TRIES, NEAR = 2, 0.03  # trainings, if the first ends this far below the threshold at most
 RISE = 0.05  # the part of the steps in which the learning rate rises
 
+SecretTasks = Iterable[tuple[torch.Tensor, torch.Tensor]]  # images and labels
 Network = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 NAMES = ["1_shot_2_way", "2_shot_2_way", "1_shot_3_way", "1_shot_4_way"]
@@ -35,14 +37,31 @@ NAMES = ["1_shot_2_way", "2_shot_2_way", "1_shot_3_way", "1_shot_4_way"]
 def test_accuracy(context, setting, check, failed, show):
     """The query accuracy on 2,000 secret tasks passes the threshold.
 
-    The reference fails with a probability below 1e-6; docs/grading.md has the figures.
+    One training of the reference falls short with a probability of some millionths; near the
+    threshold a second one, on other tasks, decides. docs/grading.md has the figures.
     """
     if context.train == "off":
         raise NotGraded("Not graded: --train off leaves the training out.")
-    settings = check.settings
-    shot, way, threshold = settings["shot"], settings["way"], settings["threshold"]
+    for number in range(TRIES):
+        curve = learn(context, setting, check.settings, number)
+        reached = curve.accuracies[-1]
+        if not curve.threshold - NEAR < reached <= curve.threshold:
+            break
+    said = f"{reached:.3f} ± {curve.interval:.3f} on {AT_THE_END:,} tasks of unseen characters"
+    show(curve=curve, message=f"The query accuracy is {said}.")
+    if reached <= curve.threshold:
+        first = f" This check is waiting for {' and '.join(failed)}: mend that first."
+        raise Failure(
+            f"The query accuracy should pass {curve.threshold:.2f}; it is {said}."
+            f"{first if failed else ''}"
+        )
+
+
+def learn(context: Context, setting: str, settings: dict, number: int) -> Curve:
+    """Train once and measure on the way and at the end."""
+    shot, way = settings["shot"], settings["way"]
     resume = context.train == "resume" and context.same_layers
-    plan = settings["resume" if resume else "scratch"]
+    plan = settings["resume" if resume else "scratch"] | {"number": number}
     start = read_checkpoint(setting) if resume else None
 
     keep = [round(plan["steps"] * point / POINTS) for point in range(1, POINTS + 1)]
@@ -59,28 +78,20 @@ def test_accuracy(context, setting, check, failed, show):
             learnt = {0: start} | learnt
         counts = dict.fromkeys(learnt, ON_THE_WAY) | {keep[-1]: AT_THE_END}
         right = {
-            step: measure(context, weights, shot, way, counts[step])
+            step: measure(weights, context.secret_tasks(shot, way, counts[step], number))
             for step, weights in learnt.items()
         }
     else:
-        right = {keep[-1]: ask_predictions(context, shot, way)}
+        secret = context.secret_tasks(shot, way, AT_THE_END, number)
+        right = {keep[-1]: ask_predictions(context, secret)}
     final = right[keep[-1]]
-    interval = 1.96 * float(final.std()) / len(final) ** 0.5
-    curve = Curve(
+    return Curve(
         steps=list(right),
         accuracies=[float(tasks.mean()) for tasks in right.values()],
-        interval=interval,
-        threshold=threshold,
+        interval=1.96 * float(final.std()) / len(final) ** 0.5,
+        threshold=settings["threshold"],
         losses=[float(loss) for loss in losses],
     )
-    reached = f"{final.mean():.3f} ± {interval:.3f} on {len(final):,} tasks of unseen characters"
-    show(curve=curve, message=f"The query accuracy is {reached}.")
-    if final.mean() <= threshold:
-        first = f" This check is waiting for {' and '.join(failed)}: mend that first."
-        raise Failure(
-            f"The query accuracy should pass {threshold:.2f}; it is {reached}."
-            f"{first if failed else ''}"
-        )
 
 
 def read_checkpoint(setting: str) -> Weights:
@@ -95,7 +106,7 @@ def train(
     """Let the submission train; its losses, and its weights at the steps to keep."""
     seen = context.draw(shot, way, "train", 20)
     header = {"shot": shot, "way": way, "hidden": HIDDEN, "keep": keep}
-    header["rise"] = round(RISE * plan["steps"])
+    header |= {"rise": round(RISE * plan["steps"]), "seed": context.student.seed + plan["number"]}
     header |= {"steps": plan["steps"], "batch": plan["batch"], "learning_rate": plan["rate"]}
     header |= {"paper": seen.paper, "ink": seen.ink, "scale": 1 / context.layout.scale}
     laid_out = context.layout.from_ours(start, way) if start else {}
@@ -115,14 +126,15 @@ def weights_at(
 
 
 @torch.no_grad()
-def measure(context: Context, weights: Weights, shot: int, way: int, count: int) -> np.ndarray:
-    """The query accuracy of each secret task, by our own network with these weights: [count]."""
-    model = hw1.MANN(way, shot + 1, HIDDEN)
+def measure(weights: Weights, tasks: SecretTasks) -> np.ndarray:
+    """The query accuracy of each secret task, by our own network with these weights: [tasks]."""
+    way = weights["layer2.bias_ih_l0"].shape[0] // 4
+    model = hw1.MANN(way, 2, HIDDEN)
     model.load_state_dict(weights)
-    return accuracies(context.secret_tasks(shot, way, count), model)
+    return accuracies(tasks, model)
 
 
-def ask_predictions(context: Context, shot: int, way: int) -> np.ndarray:
+def ask_predictions(context: Context, tasks: SecretTasks) -> np.ndarray:
     """The same by the submission's network, which is given zeros for the labels to find."""
 
     def predict(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -132,10 +144,10 @@ def ask_predictions(context: Context, shot: int, way: int) -> np.ndarray:
             raise StudentError("Problem 2a: the predictions do not have the shape of the labels.")
         return torch.tensor(given)
 
-    return accuracies(context.secret_tasks(shot, way, AT_THE_END), predict)
+    return accuracies(tasks, predict)
 
 
-def accuracies(tasks: Iterable[tuple[torch.Tensor, torch.Tensor]], network: Network) -> np.ndarray:
+def accuracies(tasks: SecretTasks, network: Network) -> np.ndarray:
     """The query accuracy of each task by a function of images and labels without the query's."""
     right = []
     for images, labels in tasks:

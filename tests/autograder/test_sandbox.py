@@ -460,6 +460,7 @@ print(json.dumps({
     assert set(environment) <= {
         *("PATH", "HOME", "TMPDIR", "USER", "LANG", "PWD"),
         *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED"),
+        "MALLOC_MMAP_THRESHOLD_",
     }
     assert environment["OMP_NUM_THREADS"] == "3"
     assert environment["HOME"] != os.path.expanduser("~")
