@@ -60,7 +60,10 @@ def main(arguments: list[str] | None = None) -> int:
         return {"check": run_check, "grade": run_grade, "starter": run_starter}[options.command](
             options
         )
-    except (SubmissionError, StarterError, DataError, SandboxError, ReportError) as error:
+    except StarterError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except (SubmissionError, DataError, SandboxError, ReportError) as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -55,6 +55,8 @@ def attacks(request, data_folder, tmp_path_factory):
         choose_sandbox(request.param)
     except SandboxError as error:
         pytest.skip(f"the {request.param} sandbox was not tested: {error}")
+    for place in (data_folder, *data_folder.parents[:2]):
+        place.chmod(0o755)  # pytest closes its folders, and the uid has to read the images
     bases = {attack.base.name: attack.base for attack in ATTACKS}.values()
     folder = tmp_path_factory.mktemp(request.param)
     yield grade_cases([*ATTACKS, *bases], folder, data_folder, level=request.param)
@@ -105,14 +107,15 @@ def test_an_attack_gains_no_point(case, attacks):
 
 
 def test_no_attack_leaves_anything_running(attacks):
-    mine = os.getpid()
     left = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
+    for folder in Path("/proc").glob("[0-9]*"):
         try:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            command = (folder / "cmdline").read_bytes()
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
         except OSError:
-            continue
-        if b"child.py" in command and int(pid) != mine:
+            continue  # it has just ended
+        # One that another grading on this machine runs has that grading for a parent.
+        if parent in (1, os.getpid()) and (b"child.py" in command or b"launcher.py" in command):
             left.append(command)
     assert left == []
 

@@ -211,6 +211,8 @@ def write(folder):
 
 closed = ["/", "/etc", "/usr", "/dev", "/proc", "/var", ROOT, sys.prefix, sys.base_prefix]
 closed += [os.path.dirname(__file__), "omniglot_resized", os.path.expanduser("~/..")]
+# What lies in /tmp is hidden, and the way to it is in the sandbox's own /tmp.
+closed = [path for path in closed if not os.path.abspath(path).startswith("/tmp/")]
 print(json.dumps({{
     "written": [path for path in closed if path != "/tmp/.." and not fails(write, path)],
     "failed": [path for path in (".", "/tmp", "/dev/shm") if fails(write, path)],
@@ -397,9 +399,10 @@ def is_alive(pid):
 
 
 def test_killing_the_launcher_ends_the_child(anyhow, begin):
+    others = launcher.descendants(os.getpid())
     child = begin(anyhow, "print(1)\nsignal.pause()")
     child.stdout.readline()
-    family = launcher.descendants(os.getpid())
+    family = [pid for pid in launcher.descendants(os.getpid()) if pid not in others]
     assert len(family) >= 2
     os.kill(family[0], signal.SIGKILL)
     assert wait_until(lambda: not any(map(is_alive, family)))

@@ -26,7 +26,7 @@ import torch
 
 TWIN = -1  # stands for a drawing of which its character has two
 MISSING = ["dnc", "google_drive_downloader", "matplotlib", "matplotlib.pyplot", "neptune"]
-MISSING += ["sklearn", "sklearn.utils", "torchvision", "torchvision.transforms", "wandb"]
+MISSING += ["torchvision", "torchvision.transforms", "wandb"]
 
 
 def load(folder: Path, packed: dict):
