@@ -18,6 +18,9 @@ from tests.autograder.graded import Graded, grade_cases
 ACCURACY = {f"accuracy/{k}_shot_{n}_way" for k, n in [(1, 2), (2, 2), (1, 3), (1, 4)]}
 
 
+BEFORE = set(os.listdir("/proc"))
+
+
 def names(cases):
     return [case.name for case in cases]
 
@@ -114,6 +117,8 @@ def test_no_attack_leaves_anything_running(attacks):
             parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
         except OSError:
             continue  # it has just ended
+        if folder.name in BEFORE:
+            continue
         # One that another grading on this machine runs has that grading for a parent.
         if parent in (1, os.getpid()) and (b"child.py" in command or b"launcher.py" in command):
             left.append(command)
