@@ -8,7 +8,7 @@ import shlex
 import tempfile
 import time
 from collections.abc import Callable
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from autograder.data import find_data
@@ -16,7 +16,7 @@ from autograder.record import Check, Record
 from autograder.sandbox import choose_sandbox
 from autograder.seeds import stretch
 from autograder.student import Student
-from autograder.submission import read_submission, write_files
+from autograder.submission import Submission, read_submission, write_files
 
 CHECKS = Path(__file__).parent / "checks"
 M_MMAP_THRESHOLD = -3
@@ -76,7 +76,7 @@ def grade(
     return record
 
 
-def name_problems(submission) -> dict[str, str]:
+def name_problems(submission: Submission) -> dict[str, str]:
     """File name → why it cannot be graded."""
     problems = {}
     for name in ("load_data.py", "hw1.py"):
@@ -88,7 +88,16 @@ def name_problems(submission) -> dict[str, str]:
     return problems
 
 
-def run_checks(record, student, data, seed, train, announce, progress, verbose) -> None:
+def run_checks(
+    record: Record,
+    student: Student,
+    data: Path,
+    seed: int,
+    train: str,
+    announce: Callable[[Check], None],
+    progress: Callable[[int, int], None],
+    verbose: bool,
+) -> None:
     """Let pytest run the checks; the judge writes what came of them into the record."""
     # Not at the top: the child should start before this process spends a second on torch.
     import pytest
@@ -124,9 +133,17 @@ def facts(path: Path, data: Path, train: str, seed: int) -> dict:
     packages = ("torch", "numpy", "pytest", "fewshot-homework")
     return {
         "seed": seed,
-        "versions": {"python": platform.python_version()} | {p: version(p) for p in packages},
+        "versions": {"python": platform.python_version()} | {p: find_version(p) for p in packages},
         "threads": THREADS,
         "data": data.name,
         "train": train,
         "command": shlex.join(command),
     }
+
+
+def find_version(package: str) -> str:
+    """The version of a package; the kit itself may run without being installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
