@@ -33,7 +33,7 @@ class Layout:
         """Weights of such a network as those of ours."""
         return self._swap(weights, way)
 
-    def from_ours(self, weights: Weights, way: int) -> Weights:
+    def from_ours(self, weights: Weights) -> Weights:
         """Weights of our network as those of such a one."""
         return self._swap(weights, PIXELS)
 

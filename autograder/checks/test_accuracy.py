@@ -109,7 +109,7 @@ def train(
     header |= {"rise": round(RISE * plan["steps"]), "seed": context.student.seed + plan["number"]}
     header |= {"steps": plan["steps"], "batch": plan["batch"], "learning_rate": plan["rate"]}
     header |= {"paper": seen.paper, "ink": seen.ink, "scale": 1 / context.layout.scale}
-    laid_out = context.layout.from_ours(start, way) if start else {}
+    laid_out = context.layout.from_ours(start) if start else {}
     arrays = {name: weight.numpy() for name, weight in laid_out.items()}
     return context.student.ask("train", header, arrays, context.progress)[1]
 

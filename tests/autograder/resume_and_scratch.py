@@ -3,7 +3,7 @@
     python -m tests.autograder.resume_and_scratch --data omniglot_resized
 
 Trains each mutant whose accuracy checks are run at all, in one setting, both ways, and prints a
-Markdown table. About a minute a mutant.
+Markdown table. About three minutes a mutant.
 """
 
 import argparse
