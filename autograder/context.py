@@ -1,6 +1,6 @@
 """What the checks of one grading share: the submission, the data, and what was found out so far."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -10,12 +10,7 @@ import torch
 from autograder.layout import Layout
 from autograder.student import Student, StudentError
 from autograder.tasks import Library, Tasks, see
-from fewshot.data.episodes import Episodes
-from fewshot.data.glyphs import alphabet_images
-from fewshot.data.store import Store
 
-AT_ONCE = 250  # secret tasks in a batch
-NEW_ALPHABETS, NEW_CHARACTERS = 24, 25  # drawn for one grading, the second in each
 CHUNK_BYTES = 16 << 20  # of images in one answer, if they are float32
 
 
@@ -79,34 +74,6 @@ class Context:
         if set(given) != {"images", "labels"}:
             raise StudentError("Problem 1: DataGenerator._sample gave no images and labels.")
         return given
-
-    def secret_tasks(
-        self, shot: int, way: int, count: int, number: int
-    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Tasks for measuring, the same for a number: images and labels of AT_ONCE at a time.
-
-        Half show characters of the data that none of the sampler's training tasks has shown, half
-        new ones, drawn for this grading from its seed.
-        """
-        store = self.library.store
-        seen = set(self.train_tasks.characters.flat)
-        unseen = [c for c in range(len(store.characters)) if c not in seen]
-        halves = [(store, torch.tensor(unseen)), self.new_characters]
-        if len(unseen) < way:  # the sampler shows everything: then new ones have to do
-            halves = [self.new_characters]
-        for half, (images, characters) in enumerate(halves):
-            seed = self.random(20, number, half, shot, way).initial_seed()
-            tasks = Episodes(images, characters, way, shot, seed)
-            for _ in range(count // AT_ONCE // len(halves)):
-                yield tasks.blocks(AT_ONCE)
-
-    @cached_property
-    def new_characters(self) -> tuple[Store, torch.Tensor]:
-        """Characters that nobody has seen, from the seed, and their indices."""
-        seed = self.random(21).initial_seed()
-        drawn = [alphabet_images(seed, index, NEW_CHARACTERS) for index in range(NEW_ALPHABETS)]
-        images = torch.from_numpy(np.concatenate(drawn)).flatten(2)
-        return Store(images, [str(c) for c in range(len(images))]), torch.arange(len(images))
 
     @cached_property
     def train_tasks(self) -> Tasks:

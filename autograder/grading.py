@@ -21,6 +21,7 @@ from autograder.submission import Submission, read_submission, write_files
 CHECKS = Path(__file__).parent / "checks"
 M_MMAP_THRESHOLD = -3
 THREADS = 1  # on two cores no slower than two, and not ten times slower beside other work
+SECONDS = {"off": 900, "resume": 1800, "scratch": 14400}  # for the submission, in each mode
 
 
 def grade(
@@ -37,22 +38,49 @@ def grade(
 
     Args:
         path: a folder or a zip.
-        record: zeros, as `start_record` makes them.
-        data: an image folder, as `python -m fewshot.data` makes it; None takes a usual one.
-        train: "resume", "scratch" or "off".
-        seed: of everything that is drawn, secret tasks included.
-        announce: told of each check before it starts.
-        progress: told (done, of) while a training runs.
         verbose: let pytest show its own account of the checks.
+
+    The others and what is raised as for `grade_submission`, and
 
     Raises:
         SubmissionError: there is nothing at `path` that could be a submission.
+    """
+    submission, data = read_submission(path), find_data(data)
+    command = ["python", "-m", "autograder", "grade", str(path), "--data", str(data)]
+    command += ["--train", train, "--seed", str(seed)]
+    return grade_submission(
+        submission, record, data, train, seed, shlex.join(command), announce, progress, verbose
+    )
+
+
+def grade_submission(
+    submission: Submission,
+    record: Record,
+    data: Path,
+    train: str,
+    seed: int,
+    command: str,
+    announce: Callable[[Check], None],
+    progress: Callable[[int, int], None],
+    verbose: bool = False,
+) -> Record:
+    """The same for a submission that has been read.
+
+    Args:
+        record: zeros, as `start_record` makes them.
+        data: an image folder, as `python -m fewshot.data` makes it.
+        train: "resume", "scratch" or "off".
+        seed: of everything that is drawn, secret tasks included.
+        command: what gives this record again.
+        announce: told of each check before it starts.
+        progress: told (done, of) while a training runs.
+        verbose: as above.
+
+    Raises:
         DataError: the images cannot be used.
         SandboxError: the sandbox that was asked for does not work here.
     """
     started = time.monotonic()
-    submission = read_submission(path)
-    data = find_data(data)
     sandbox = choose_sandbox()
     record.protections = list(sandbox.protections)
     record.notes = list(submission.notes)
@@ -64,14 +92,17 @@ def grade(
         write_files(submission, homework)
         problems = name_problems(submission)
         told = stretch(seed, "child")
-        student = Student(sandbox, homework, problems, data.absolute(), code, THREADS, told)
+        student = Student(
+            sandbox, homework, problems, data.absolute(), code, THREADS, told, SECONDS[train]
+        )
         try:
             student.spawn()  # it imports torch while we do
             run_checks(record, student, data, seed, train, announce, progress, verbose)
         finally:
             student.end()
     record.notes += student.notes
-    record.facts = facts(path, data, train, seed)
+    record.look = [*student.alarms, *record.look, *find_doubts(record, student.problems)]
+    record.facts = facts(data, train, seed, command)
     record.seconds = time.monotonic() - started
     return record
 
@@ -124,12 +155,21 @@ def run_checks(
         raise KeyboardInterrupt  # which pytest keeps to itself
     if ended not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         record.notes.append("The grader itself failed, so checks were not run: please report it.")
+        record.look.append(record.notes[-1])
 
 
-def facts(path: Path, data: Path, train: str, seed: int) -> dict:
+def find_doubts(record: Record, problems: dict[str, str]) -> list[str]:
+    """What a person may see differently from the grader."""
+    doubts = list(dict.fromkeys(problems.values()))
+    for result in record.results:
+        curve = result.curve
+        if curve and curve.threshold - curve.interval < curve.accuracies[-1] <= curve.threshold:
+            doubts.append(f"{result.check.number}: the accuracy is within its interval of passing.")
+    return doubts
+
+
+def facts(data: Path, train: str, seed: int, command: str) -> dict:
     """What it takes to get this record again."""
-    command = ["python", "-m", "autograder", "grade", str(path), "--data", str(data)]
-    command += ["--train", train, "--seed", str(seed)]
     packages = ("torch", "numpy", "pytest", "fewshot-homework")
     return {
         "seed": seed,
@@ -137,7 +177,7 @@ def facts(path: Path, data: Path, train: str, seed: int) -> dict:
         "threads": THREADS,
         "data": data.name,
         "train": train,
-        "command": shlex.join(command),
+        "command": command,
     }
 
 

@@ -82,6 +82,8 @@ class Judge:
                 found = judgement(self.check_of(item), error)
             except Exception as fault:  # in the catalogue of mistakes
                 found = judgement(self.check_of(item), fault)
+            if found.status == "not graded" and not isinstance(error, NotGraded):
+                self.record.look.append(f"{found.check.number}: {found.message}")
             shown = {"message": "", "seconds": call.duration} | item.stash.get(SHOWN, {})
             said = {name: value for name, value in vars(found).items() if value}
             self.record.put(Result(**(shown | said)))

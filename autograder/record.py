@@ -18,7 +18,8 @@ class Check:
     """One row of the rubric.
 
     Attributes:
-        id: stable name, "PART/NAME"; the function `test_NAME` of `checks/test_PART.py`.
+        id: stable name, "PART/NAME"; the function `test_NAME` of `checks/test_PART.py`, or of
+            that file in `checks/hidden`, which students do not get.
         part: "submission", "sampler", "forward", "loss" or "accuracy".
         number: as the student sees it, "1.4".
         title: what holds when the check passes.
@@ -119,6 +120,7 @@ class Record:
         results: in the rubric's order.
         public_only: the student's own run, without the hidden checks.
         notes: what was unusual about the submission and yet taken, a sentence each.
+        look: why a person should look at this submission, a sentence each; usually empty.
         protections: what kept the student's code apart, a phrase each.
         facts: seed, versions, threads, data and the command that gives this record again.
         seconds: of the whole grading.
@@ -127,6 +129,7 @@ class Record:
     results: list[Result]
     public_only: bool = False
     notes: list[str] = field(default_factory=list)
+    look: list[str] = field(default_factory=list)
     protections: list[str] = field(default_factory=list)
     facts: dict = field(default_factory=dict)
     seconds: float = 0.0

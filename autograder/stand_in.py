@@ -42,7 +42,7 @@ class Anything:
     __ror__ = __or__
 
     def __mro_entries__(self, bases):
-        return (object,)
+        return ()  # not object, which may neither come twice nor before another class
 
 
 def module(name):

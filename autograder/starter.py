@@ -21,6 +21,11 @@ def make_starter(solution: str) -> str:
     return ANSWER.sub(lambda answer: STUB.format(**answer.groupdict()), solution)
 
 
+def starter_texts() -> dict[str, str]:
+    """The starter's files: name → text."""
+    return {name: make_starter((SOLUTIONS / name).read_text(encoding="utf-8")) for name in FILES}
+
+
 def write_starter(folder: Path) -> list[Path]:
     """Write the starter's two files into `folder`.
 
@@ -30,10 +35,7 @@ def write_starter(folder: Path) -> list[Path]:
     Raises:
         StarterError: a file there has been filled in. It stays as it is.
     """
-    starters = {
-        folder / name: make_starter((SOLUTIONS / name).read_text(encoding="utf-8"))
-        for name in FILES
-    }
+    starters = {folder / name: text for name, text in starter_texts().items()}
     for file, text in starters.items():
         if file.exists() and count_stubs(file.read_text(encoding="utf-8")) < count_stubs(text):
             raise StarterError(f"{file} has been filled in: move it away before making a new one.")

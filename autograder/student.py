@@ -11,7 +11,6 @@ import numpy as np
 
 from autograder import wire
 from autograder.sandbox import Child, Sandbox
-from autograder.starter import write_starter
 
 HERE = Path(__file__).parent
 CHILD_FILES = ("child.py", "wire.py", "stand_in.py")
@@ -58,10 +57,12 @@ class Student:
         work: an empty folder for the program that runs beside the submission.
         threads: for torch.
         seed: of the random generators in the child.
+        seconds: for all questions together, so that a slow submission cannot hold up a class.
 
     Attributes:
         notes: what was unusual when the files were imported, a sentence each.
         problems: file name → why it cannot be used.
+        alarms: when the child ended, hung or sent nonsense, a sentence each.
     """
 
     def __init__(
@@ -73,10 +74,13 @@ class Student:
         work: Path,
         threads: int,
         seed: int,
+        seconds: float,
     ) -> None:
         self.sandbox, self.homework, self.data = sandbox, homework, data
         self.threads, self.seed = threads, seed
+        self.seconds, self.deadline = seconds, time.monotonic() + seconds
         self.notes: list[str] = []
+        self.alarms: list[str] = []
         self.problems = dict(problems)
         self.hung: dict[str, str] = {}  # a question that never came back is not asked again
         self.child: Child | None = None
@@ -85,8 +89,6 @@ class Student:
         self.code = work
         for name in CHILD_FILES:
             shutil.copy(HERE / name, work)
-        (work / "starter").mkdir()
-        write_starter(work / "starter")
 
     def ask(
         self,
@@ -107,24 +109,37 @@ class Student:
                 raise StudentError(f"{function.split(':')[0]}: {self.problems[f'{file}.py']}")
         if question in self.hung:
             raise StudentError(self.hung[question])
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise StudentError(
+                f"{function} was not run: the {self.seconds / 60:.0f} minutes for this submission "
+                "are over."
+            )
         limit = CALL_SECONDS
         if question == "train":
             limit = TRAIN_SECONDS * (1 + header["steps"] // 1000)
+        limit = min(limit, left)
         request = {"do": question, "seed": self.seed} | header
         try:
             answer, values = self._talk(request, arrays or {}, limit, progress)
         except TimeoutError:
             self.end()
-            self.hung[question] = f"{function} took more than {limit} seconds."
+            self.hung[question] = self._alarm(f"{function} took more than {limit:.0f} seconds.")
             raise StudentError(self.hung[question]) from None
         except Stopped as stopped:
-            raise StudentError(f"{function} {stopped}") from None
+            raise StudentError(self._alarm(f"{function} {stopped}")) from None
         self.hear(answer)
         if "refused" in answer:
             raise StudentError(f"{function} returned {clean(answer['refused'])}.")
         if "error" in answer:
             raise self._explain(function, answer)
         return answer, values
+
+    def _alarm(self, sentence: str) -> str:
+        """Keep a sentence for whoever looks after the class."""
+        if sentence not in self.alarms and len(self.alarms) < MOST_NOTES:
+            self.alarms.append(sentence)
+        return sentence
 
     def _explain(self, function: str, answer: dict) -> StudentError:
         """The exception that a submission raised, as a sentence."""
@@ -163,6 +178,7 @@ class Student:
                 self.problems |= {"hw1.py": sentence, "load_data.py": sentence}
                 return
             self.only_definitions = True
+            self._alarm(f"Importing the two files {why}.")
             self.notes.append(
                 f"Importing the two files {why}: only their functions and classes are taken. Put "
                 'the rest under if __name__ == "__main__".'

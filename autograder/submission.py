@@ -93,25 +93,33 @@ def read_submission(path: Path) -> Submission:
     Raises:
         SubmissionError: there is nothing at `path`, or neither a folder nor a zip.
     """
-    submission, left_out = Submission(), defaultdict(list)
-    name = clean(path.absolute().name)
+    left_out, name = defaultdict(list), clean(path.absolute().name)
     with ExitStack() as stack:
         try:
             entries = list_handed_in(path, left_out, stack)
-            chosen, notes = choose(entries)
-            inner_problems = []
-            if len(chosen) < len(WANTED):
-                inner, inner_problems = list_inner_zips(entries, left_out)
-                entries += inner
-                chosen, notes = choose(entries)
         except Unusable as error:
             return Submission(problems=[f"{name} {error}."])
-        if not chosen and inner_problems:
-            return Submission(problems=inner_problems)
-        submission.notes.extend(notes + inner_problems)
-        submission.problems.extend(name_missing(name, chosen))
-        read_chosen(chosen, submission)
-        read_companions(entries, chosen, submission, left_out)
+        return read_entries(name, entries, left_out)
+
+
+def read_entries(name: str, entries: list[Entry], left_out: LeftOut) -> Submission:
+    """Read a submission of files that were listed already; `name` is what to call it."""
+    submission = Submission()
+    try:
+        chosen, notes = choose(entries)
+        inner_problems = []
+        if len(chosen) < len(WANTED):
+            inner, inner_problems = list_inner_zips(entries, left_out)
+            entries = entries + inner
+            chosen, notes = choose(entries)
+    except Unusable as error:
+        return Submission(problems=[f"{name} {error}."])
+    if not chosen and inner_problems:
+        return Submission(problems=inner_problems)
+    submission.notes.extend(notes + inner_problems)
+    submission.problems.extend(name_missing(name, chosen))
+    read_chosen(chosen, submission)
+    read_companions(entries, chosen, submission, left_out)
     submission.notes.extend(
         f"{join(names)} {'was' if len(names) == 1 else 'were'} left out: {why}."
         for why, names in left_out.items()

@@ -96,6 +96,11 @@ class Tasks:
         exact = (self.labels == 0) | (self.labels == 1)
         return exact.all(axis=-1) & (self.labels.sum(axis=-1) == 1)
 
+    @property
+    def size(self) -> str:
+        """K and N in words."""
+        return f"K = {self.shot}, N = {self.way}"
+
     def picture(self, wrong: np.ndarray, caption: str) -> Task:
         """The first task in which bool `wrong` [T, K+1, N] marks a cell, to look at."""
         task = int(wrong.any(axis=(1, 2)).argmax())

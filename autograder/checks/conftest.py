@@ -6,7 +6,10 @@ import pytest
 
 from autograder.context import Context
 from autograder.judge import SHOWN
+from autograder.mistakes.loss import LossCase
+from autograder.questions import ask_loss, ask_tasks
 from autograder.record import Check
+from autograder.tasks import Tasks
 
 
 @pytest.fixture(scope="session")
@@ -31,9 +34,13 @@ def show(request) -> Callable[..., None]:
     return remember
 
 
-@pytest.fixture
-def failed(judge) -> list[str]:
-    """The numbers of the checks of the three functions that have not passed."""
-    parts = ("sampler", "forward", "loss")
-    results = [result for result in judge.record.results if result.check.part in parts]
-    return [result.check.number for result in results if result.status != "passed"]
+@pytest.fixture(scope="session")
+def tasks(context) -> list[Tasks]:
+    """Training tasks of all sizes."""
+    return ask_tasks(context)
+
+
+@pytest.fixture(scope="session")
+def case(context) -> LossCase:
+    """What loss_function gives for ordinary logits."""
+    return ask_loss(context, 2.0, 10)

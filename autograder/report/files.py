@@ -9,8 +9,8 @@ class ReportError(Exception):
     """Why a report could not be written, in a sentence."""
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Put `text` in the place of the file `path`; killed at any moment, it leaves the old one.
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Put `content` in the place of the file `path`; killed at any moment, it leaves the old one.
 
     Raises:
         ReportError: the file cannot be written; what was there is still there.
@@ -19,8 +19,8 @@ def write_atomically(path: Path, text: str) -> None:
     partial = path.with_name(f".partial-{secrets.token_hex(8)}")
     try:
         try:
-            with partial.open("x", encoding="utf-8") as file:
-                file.write(text)
+            with partial.open("xb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(partial, path)

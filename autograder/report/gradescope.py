@@ -24,9 +24,23 @@ def gradescope(record: Record) -> dict:
         "visibility": "visible",
         "stdout_visibility": "hidden",
         "extra_data": _plain(
-            {**record.facts, "protections": record.protections, "notes": record.notes}
+            {
+                **record.facts,
+                "protections": record.protections,
+                "notes": record.notes,
+                "look": record.look,
+            }
         ),
         "tests": [_test(result) for result in record.results],
+        "leaderboard": [
+            {
+                "name": f"Accuracy, {_setting(result)}",
+                "value": round(result.curve.accuracies[-1], 3),
+                "order": "desc",
+            }
+            for result in record.results
+            if result.curve and result.check.settings.get("leaderboard")
+        ],
     }
 
 
@@ -50,6 +64,10 @@ def _test(result: Result) -> dict:
             "seconds": round(float(result.seconds), 2),
         },
     }
+
+
+def _setting(result: Result) -> str:
+    return f"K = {result.check.settings['shot']}, N = {result.check.settings['way']}"
 
 
 def _points(points: float) -> float:

@@ -133,7 +133,7 @@ def test_a_student_who_is_not_done_gets_status_1(data_folder, tmp_path):
         ((), "COMMAND"),
     ],
 )
-def test_what_cannot_be_used_is_said_in_one_line(words, says, tmp_path):
+def test_what_cannot_be_used_is_said_in_one_line(words, says):
     done = run(*words)
     assert done.returncode == 2
     assert says in done.stderr

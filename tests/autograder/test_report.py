@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
-from autograder.record import Check, Mistake, Record, Result, read_rubric, start_record
+from autograder.record import Check, Curve, Mistake, Record, Result, read_rubric, start_record
 from autograder.report import ReportError, gradescope, print_record, write_atomically
 
 SHAPES = Check("sampler/shapes", "sampler", "1.1", "The shapes", 5.0, public=True)
@@ -165,6 +166,7 @@ def assert_contract(document):
         "stdout_visibility": str,
         "extra_data": dict,
         "tests": list,
+        "leaderboard": list,
     }
     assert {document[f"{name}_format"] for name in ("output", "test_output", "test_name")} < FORMATS
     assert {document["visibility"], document["stdout_visibility"]} <= VISIBILITIES
@@ -215,7 +217,9 @@ def test_results_json_says_what_the_record_says():
         "command": "grade x.zip",
         "protections": ["bubblewrap"],
         "notes": ["Latin-1 was read as such."],
+        "look": [],
     }
+    assert document["leaderboard"] == []
     files, shapes, match, value = document["tests"]
     assert (files["score"], files["max_score"], files["status"]) == (0, 0, "passed")
     assert (shapes["score"], shapes["status"], shapes["visibility"]) == (5, "passed", "visible")
@@ -229,6 +233,17 @@ def test_results_json_says_what_the_record_says():
     assert "Expected [2, 3], got [3, 2]." in text
     assert "The loss is over all K+1 rows." in text
     assert "Look at preds[:, -1]." in text
+
+
+def test_the_leaderboard_shows_the_accuracy_of_four_ways():
+    curve = Curve([0, 300], [0.25, 0.71234], 0.01, 0.68, [1.4] * 300)
+    record = start_record()
+    record.results = [replace(one, curve=curve) for one in record.results]
+    document = gradescope(record)
+    assert_contract(document)
+    assert document["leaderboard"] == [
+        {"name": "Accuracy, K = 1, N = 4", "value": 0.712, "order": "desc"}
+    ]
 
 
 @pytest.mark.parametrize("status", ["passed", "failed", "waiting", "not graded"])

@@ -17,10 +17,12 @@ from autograder.context import Context
 from autograder.judge import Failure, NotGraded
 from autograder.layout import Layout, Weights
 from autograder.record import Curve
+from autograder.secret import secret_tasks
+from autograder.starter import starter_texts
 from autograder.student import StudentError
 from solutions import hw1
 
-CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
+CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
 HIDDEN = 128
 POINTS = 4  # of the curve, after the first
 ON_THE_WAY, AT_THE_END = 500, 2000  # secret tasks behind a point of the curve
@@ -78,11 +80,11 @@ def learn(context: Context, setting: str, settings: dict, number: int) -> Curve:
             learnt = {0: start} | learnt
         counts = dict.fromkeys(learnt, ON_THE_WAY) | {keep[-1]: AT_THE_END}
         right = {
-            step: measure(weights, context.secret_tasks(shot, way, counts[step], number))
+            step: measure(weights, secret_tasks(context, shot, way, counts[step], number))
             for step, weights in learnt.items()
         }
     else:
-        secret = context.secret_tasks(shot, way, AT_THE_END, number)
+        secret = secret_tasks(context, shot, way, AT_THE_END, number)
         right = {keep[-1]: ask_predictions(context, secret)}
     final = right[keep[-1]]
     return Curve(
@@ -109,6 +111,7 @@ def train(
     header |= {"rise": round(RISE * plan["steps"]), "seed": context.student.seed + plan["number"]}
     header |= {"steps": plan["steps"], "batch": plan["batch"], "learning_rate": plan["rate"]}
     header |= {"paper": seen.paper, "ink": seen.ink, "scale": 1 / context.layout.scale}
+    header |= {"given": starter_texts()}
     laid_out = context.layout.from_ours(start) if start else {}
     arrays = {name: weight.numpy() for name, weight in laid_out.items()}
     return context.student.ask("train", header, arrays, context.progress)[1]

@@ -1,0 +1,161 @@
+"""Problem 2a, with weights and tasks that the judge chooses; `layout` says what may differ."""
+
+import numpy as np
+import pytest
+import torch
+
+from autograder.context import Context
+from autograder.judge import Failure
+from autograder.layout import LAYOUTS, Layout, close
+from autograder.mistakes.hidden.forward import ForwardCase
+from autograder.questions import (
+    HIDDEN,
+    Weights,
+    ask_forward,
+    expect_layers,
+    make_tasks,
+    make_weights,
+    predict,
+)
+from autograder.student import StudentError
+from solutions import hw1
+
+SIZES = [(3, 2, 3), (1, 1, 2), (2, 1, 5), (2, 3, 4)]  # B, K, N; the first has K > 1 and N > 2
+
+
+def ours(weights: Weights, shot: int, way: int, layout: Layout) -> hw1.MANN:
+    """Our network with what are the same weights in its own layout."""
+    model = hw1.MANN(way, shot + 1, HIDDEN)
+    model.load_state_dict(layout.to_ours(weights, way))
+    return model
+
+
+@pytest.fixture(scope="session")
+def cases(context) -> list[ForwardCase]:
+    """What forward answers with given weights, in training and evaluation, two batches each."""
+    cases = []
+    for number, (batch, shot, way) in enumerate(SIZES):
+        random = context.random(2, number)
+        weights = make_weights(way, random)
+        tasks = [make_tasks(batch, shot, way, random) for _ in range(2)]
+        answer, values = ask_forward(context, shot, way, tasks, weights, training=number % 2 == 0)
+        context.same_layers = answer.get("layers") is True
+        expect_layers(answer)
+        models = [ours(weights, shot, way, layout) for layout in LAYOUTS]
+        answered = [torch.tensor(values[f"predictions{call}"]) for call in range(len(tasks))]
+        cases.append(ForwardCase(models, tasks, answered))
+    return cases
+
+
+@pytest.fixture(scope="session")
+def layout(context, cases) -> Layout | None:
+    """The layout in which our network gives the same answers; None if there is none."""
+    for number, layout in enumerate(LAYOUTS):
+        if layout.scale != 1 and not up_to_255(context):
+            continue
+        if all(agrees(case, layout, number) for case in cases):
+            context.layout = layout
+            return layout
+    return None
+
+
+@torch.no_grad()
+def agrees(case: ForwardCase, layout: Layout, number: int) -> bool:
+    """Whether our network in a layout gives a case's answers."""
+    return all(
+        close(answer, layout.run(hw1.MANN.forward, case.models[number], *question))
+        for question, answer in zip(case.asked, case.answered, strict=True)
+    )
+
+
+def up_to_255(context: Context) -> bool:
+    """Whether the submission's images go up to 255, so that `forward` may divide."""
+    try:
+        tasks = context.draw(1, 2, "train", 60)
+    except StudentError:
+        return False
+    return abs(tasks.ink - tasks.paper) > 2
+
+
+def test_value(cases, layout):
+    """Equal to our network, whichever way the handout leaves open was taken."""
+    if layout:
+        return
+    for case in cases:
+        with torch.no_grad():
+            expected = case.models[0](*case.asked[0])
+        given = case.answered[0]
+        if not close(given, expected):
+            place = (~torch.isclose(given, expected, rtol=1e-4, atol=1e-5)).nonzero()[0].tolist()
+            batch, rows, way = given.shape[:3]
+            raise Failure(
+                "With given weights the predictions should be those of the handout's network: "
+                "support images with their labels, row by row, then query images with zeros. "
+                f"For B = {batch}, K = {rows - 1}, N = {way} yours differ first at {place} of "
+                "[task, row, image, class].",
+                cases[0],
+            )
+    raise Failure(
+        "With given weights the predictions should be those of the handout's network; they are in "
+        "a first call, and are not in a second call of the same network.",
+        cases[0],
+    )
+
+
+def test_query_labels(context):
+    """Other query labels, one-hot or none at all, change no prediction."""
+    for number, (batch, shot, way) in enumerate([(2, 1, 3), (1, 2, 4)]):
+        random = context.random(3, number)
+        weights = make_weights(way, random)
+        images, labels = make_tasks(batch, shot, way, random)
+        tasks = [(images, labels)]
+        for other in (labels[:, -1].roll(1, dims=1), torch.zeros_like(labels[:, -1])):
+            changed = labels.clone()
+            changed[:, -1] = other
+            tasks.append((images, changed))
+        for training in (True, False):
+            # A network each, so that one that remembers is not taken for one that looks.
+            given = [
+                predict(context, shot, way, task, weights, training=training) for task in tasks
+            ]
+            if not all(torch.allclose(given[0], other, atol=1e-6) for other in given[1:]):
+                models = [ours(weights, shot, way, layout) for layout in LAYOUTS]
+                evidence = ForwardCase(models, tasks, given) if context.same_layers else None
+                raise Failure(
+                    "The predictions should not depend on the query labels; they change when the "
+                    "labels of the last row are exchanged"
+                    f"{'' if training else ' and the network is in evaluation mode'}.",
+                    evidence,
+                )
+
+
+def test_inputs(context):
+    """The images and labels that forward was given are unchanged after it."""
+    random = context.random(5)
+    tasks = make_tasks(2, 1, 3, random)
+    _, values = ask_forward(context, 1, 3, [tasks], make_weights(3, random))
+    changed = {
+        part: not np.array_equal(values.get(f"{part}0"), given.numpy())
+        for part, given in zip(("images", "labels"), tasks, strict=True)
+    }
+    if any(changed.values()):
+        names = " and ".join(part for part, different in changed.items() if different)
+        raise Failure(
+            f"forward should leave its inputs as they are; it changes the {names}.", changed
+        )
+
+
+def test_batch(context):
+    """A task gets the same predictions alone as among others."""
+    random = context.random(7)
+    weights = make_weights(3, random)
+    images, labels = make_tasks(3, 1, 3, random)
+    together = predict(context, 1, 3, (images, labels), weights)
+    for task in range(3):
+        one = images[task : task + 1], labels[task : task + 1]
+        alone = predict(context, 1, 3, one, weights)
+        if not close(alone, together[task : task + 1]):
+            raise Failure(
+                "A task should get the same predictions alone and in a batch; those of task "
+                f"{task} differ, so tasks get mixed up."
+            )

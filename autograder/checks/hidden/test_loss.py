@@ -1,0 +1,44 @@
+"""Problem 2b, against the reference."""
+
+import torch
+
+from autograder.judge import Failure
+from autograder.layout import close
+from autograder.mistakes.loss import LossCase
+from solutions import hw1
+
+
+def expected(preds: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """The reference's loss."""
+    return hw1.MANN(labels.shape[-1], labels.shape[1], 4).loss_function(preds, labels)
+
+
+def test_value(case):
+    """The query row's mean cross entropy over the classes, the last axis."""
+    for (preds, labels), answer in zip(case.asked, case.answered, strict=True):
+        if not close(answer.reshape(()), expected(preds, labels)):
+            batch, rows, way = labels.shape[:3]
+            raise Failure(
+                "The loss should be the mean cross entropy of the query row, the last one, over "
+                f"the classes, the last axis; for B = {batch}, K = {rows - 1}, N = {way} it is "
+                f"another number ({answer.item():.4g}).",
+                LossCase(case.asked, [a.reshape(()) for a in case.answered], case.gradients),
+            )
+
+
+def test_gradient(case):
+    """The gradient with respect to the predictions, exactly zero outside of the query row."""
+    for (preds, labels), gradient in zip(case.asked, case.gradients, strict=True):
+        preds = preds.clone().requires_grad_()
+        expected(preds, labels).backward()
+        if gradient[:, :-1].any():
+            raise Failure(
+                "The gradient should be zero on the support rows: the loss is about the query row "
+                "alone; it is not zero there."
+            )
+        if not close(gradient, preds.grad):
+            batch, rows, way = labels.shape[:3]
+            raise Failure(
+                "The gradient should be that of the query row's mean cross entropy; for "
+                f"B = {batch}, K = {rows - 1}, N = {way} it is another one."
+            )

@@ -1,0 +1,184 @@
+"""Problem 1. Every image is looked up in the data; nothing that the sampler says is believed.
+
+Where tasks are counted, a correct sampler fails a comparison with a probability of at most 1e-9
+(`chance.UNLIKELY`), and a docstring says how many comparisons there are.
+"""
+
+import numpy as np
+
+from autograder.chance import improbable
+from autograder.judge import Failure
+from autograder.mistakes.hidden.sampler import query_places, repeats
+from autograder.mistakes.sampler import ordered
+from autograder.tasks import UNKNOWN
+
+
+def test_labels_match(tasks):
+    """All images are in the data, and those of one class show one character."""
+    for some in tasks:
+        unknown = some.characters == UNKNOWN
+        if unknown.any():
+            raise Failure(
+                f"Images should be those of the data folder; for {some.size} "
+                f"{unknown.mean():.0%} of them are not, even if ink and paper are exchanged.",
+                None,
+                some.picture(unknown, "Images that are not in the data are marked."),
+            )
+    for some in tasks:
+        first = some.classes[:, 0, None, None, :] == some.classes[:, :, :, None]
+        expected = (some.characters[:, 0, None, None, :] * first).max(axis=-1)
+        wrong = (some.characters != expected) | ~first.any(axis=-1)
+        if wrong.any():
+            raise Failure(
+                f"Images with the same label should show the same character; for {some.size} this "
+                f"is not so in {wrong.any(axis=(1, 2)).mean():.0%} of the tasks.",
+                tasks,
+                some.picture(wrong, "Images of another character than the first row's are marked."),
+            )
+
+
+def test_distinct_characters(tasks, context):
+    """The N characters of a task differ, also among the 100 of the validation split.
+
+    Drawing with replacement repeats one in 87 % of 20-way tasks there; 60 of them are drawn.
+    """
+    for some in [*tasks, context.draw(1, 20, "val", 240)]:
+        row = np.sort(some.characters[:, 0])
+        repeated = (np.diff(row) == 0).any(axis=-1)
+        if repeated.any():
+            same = some.characters[:, 0, :, None] == some.characters[:, 0, None, :]
+            wrong = np.zeros(some.characters.shape, bool)
+            wrong[:, 0] = same.sum(axis=-1) > 1
+            raise Failure(
+                f"The {some.way} characters of a task should be different; in "
+                f"{repeated.mean():.0%} of the tasks with {some.size} one comes twice.",
+                [some],
+                some.picture(wrong, "The same character as two classes is marked."),
+            )
+
+
+def test_distinct_images(tasks, context):
+    """No image comes twice in a task; images that look alike in the data count as often as there.
+
+    A query drawn apart from the support set is in it in 14 % of 3-way 1-shot tasks; 2,000 of them
+    are drawn.
+    """
+    for some in [*tasks, context.train_tasks]:
+        known = some.characters != UNKNOWN
+        wrong = repeats(some.patterns, some) & known
+        if wrong.any():
+            raise Failure(
+                f"The K+1 images of a character should be different ones; in "
+                f"{wrong.any(axis=(1, 2)).mean():.0%} of the tasks with {some.size} one image "
+                f"comes twice.",
+                tasks,
+                some.picture(wrong, "Images that come twice are marked."),
+            )
+
+
+def test_query_order(context):
+    """Every order of the query row is equally likely, whatever else is known.
+
+    2,000 tasks with N = 3 and 54 comparisons, so a correct sampler fails with a probability below
+    6e-8: the 6 orders relative to the support row; the 6 relative to the order of the characters
+    in the data; the 36 pairs of the orders of a task and the next; the 6 orders in the last
+    quarter of the tasks. Leaving the row unshuffled in one task of ten is found with more than
+    99.9 %.
+    """
+    some = context.train_tasks
+    places = query_places(some)
+    usable = (np.sort(places) == np.arange(3)).all(axis=-1)
+    if usable.mean() < 0.5:
+        raise Failure(
+            "The query row should have the characters of the support row in another order; in "
+            f"{1 - usable.mean():.0%} of the tasks it has others.",
+            [some],
+        )
+    if usable.all() and ordered(places).all():
+        wrong = np.zeros(some.characters.shape, bool)
+        wrong[:, -1] = True
+        raise Failure(
+            "The query row should be shuffled; in all of 2,000 tasks it has the order of the "
+            "support row.",
+            [some],
+            some.picture(wrong, "The query row is in the order of the support row."),
+        )
+    weights = np.array([9, 3, 1])
+    relative = (places @ weights)[usable]
+    by_character = (some.characters[:, -1].argsort(axis=-1) @ weights)[usable]
+    orders = np.unique([np.array(p) @ weights for p in PERMUTATIONS])
+    for what, seen in (
+        ("relative to the support row", relative),
+        ("relative to the names of the characters", by_character),
+        ("after many tasks", relative[-len(relative) // 4 :]),
+    ):
+        counts = np.array([(seen == order).sum() for order in orders])
+        if any(improbable(int(count), len(seen), 1 / 6) for count in counts):
+            raise Failure(
+                f"With N = 3 each of the 6 orders of the query row should come about "
+                f"{len(seen) // 6} times in {len(seen)} tasks; {what} they come "
+                f"{', '.join(map(str, sorted(counts)[::-1]))} times.",
+                [some],
+            )
+    pairs = np.stack([relative[0:-1:2], relative[1::2]])
+    counts = [(pairs == np.array([[a], [b]])).all(axis=0).sum() for a in orders for b in orders]
+    if any(improbable(int(count), pairs.shape[1], 1 / 36) for count in counts):
+        raise Failure(
+            "The order of the query row should be drawn anew in every task; it depends on the "
+            "order in the task before.",
+            [some],
+        )
+
+
+PERMUTATIONS = [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)]
+
+
+def test_split(context):
+    """Splits share no character, have the published sizes, and are used to the last image.
+
+    2,000 training, 240 20-way validation and 200 test tasks. A correct sampler leaves one of the
+    100 validation characters out with a probability below 1e-21; the two other counts are
+    compared at 1e-9 each.
+    """
+    train = context.train_tasks
+    val, test = context.draw(1, 20, "val", 240), context.draw(1, 5, "test", 200)
+    evidence = [train, val, test]
+    if any((tasks.characters == UNKNOWN).any() for tasks in evidence):
+        raise Failure("The characters of a split cannot be told: some images are not in the data.")
+    if len(np.unique(train.patterns[:, 0], axis=0)) < len(train.patterns) / 2:
+        raise Failure("Tasks should be drawn anew; the same ones come again.", evidence)
+    seen = {tasks.split: set(tasks.characters.flat) for tasks in evidence}
+    for one, other in (("train", "test"), ("train", "val"), ("val", "test")):
+        if common := len(seen[one] & seen[other]):
+            raise Failure(
+                f"The {one} and {other} splits should have no character in common; they have "
+                f"{common}.",
+                evidence,
+            )
+    for tasks in evidence:
+        size = len(context.library.store.split("cs330", tasks.split))
+        unseen = size - len(seen[tasks.split])
+        missed = (1 - tasks.way / size) ** len(tasks.characters)
+        if unseen < 0:
+            raise Failure(
+                f"The {tasks.split} split has {size} characters; tasks have {-unseen} more.",
+                evidence,
+            )
+        if unseen > size * missed and improbable(unseen, size, missed):
+            raise Failure(
+                f"All {size} characters of the {tasks.split} split should be used; {unseen} never "
+                f"come in {len(tasks.characters)} tasks.",
+                evidence,
+            )
+    images = sum(
+        int(context.library.copies[numbers].sum())
+        for numbers in [np.flatnonzero(np.isin(context.library.characters, list(seen["val"])))]
+    )
+    drawn = int(context.library.copies[np.unique(val.patterns)].sum())
+    missed = (1 - val.patterns[0].size / images) ** len(val.patterns)
+    if images - drawn > images * missed and improbable(images - drawn, images, missed):
+        raise Failure(
+            f"All {images} images of the val split should be used; {images - drawn} never come in "
+            f"{len(val.patterns)} tasks.",
+            evidence,
+        )
