@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-FILE, LOCK = "journal.sqlite", ".lock"
+from autograder.classroom.roster import JOURNAL
+
+LOCK = ".lock"
 TABLES = """
 create table if not exists graded (
     folder text primary key,    -- of its grades
@@ -85,12 +87,13 @@ def open_journal(out: Path) -> Iterator[Journal]:
                 f"Another run writes into {out}: wait for it, or name another folder."
             ) from None
         try:
-            with closing(sqlite3.connect(out / FILE)) as connection:
+            with closing(sqlite3.connect(out / JOURNAL)) as connection:
                 connection.execute("pragma journal_mode = wal")
                 connection.execute("pragma synchronous = full")
                 connection.executescript(TABLES)
                 yield Journal(connection)
         except sqlite3.DatabaseError as error:
             raise JournalError(
-                f"{out / FILE} cannot be used ({error}): make room or move it away, and run again."
+                f"{out / JOURNAL} cannot be used ({error}): make room or move it away, then run this "
+                "again."
             ) from error

@@ -39,6 +39,8 @@ MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?P<kind>[a-z]+
 CANVAS = re.compile(r"(?P<name>[^_]+)_(?:LATE_)?(?P<user>\d+)_(?P<upload>\d+)_(?P<file>.+)")
 AGAIN = re.compile(r"-\d+(?=\.[^.]+$)")
 LONGEST = 80  # characters of a folder's name
+JOURNAL = "journal.sqlite"  # in a folder of grades, as are these
+LISTS = ("index.html", "grades.csv", "scores.csv", JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm")
 
 ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".tgz", ".gz")
 
@@ -72,7 +74,7 @@ def read_class(path: Path) -> list[Handed]:
     if not found:
         raise SubmissionError(f"{clean(str(path))} holds no submissions: give a folder of them.")
     found.sort(key=lambda one: (one[0].casefold(), one[0]))
-    taken, handed = set(), []
+    taken, handed = {name.casefold() for name in LISTS}, []
     for name, people, submission in found:
         numbered = (f"{name}-{number}" if number > 1 else name for number in count(1))
         name = next(one for one in numbered if one.casefold() not in taken)
@@ -143,12 +145,16 @@ def find(folder: Path, shown: str) -> Found:
 
 
 def list_names(folder: Path, shown: str) -> list[str]:
-    """The names in a folder, without those of tools."""
+    """The names in a folder, without those of tools and without a folder of grades."""
     try:
         names = sorted(os.listdir(folder))
     except OSError:
         raise SubmissionError(f"{shown} cannot be opened: make it readable.") from None
-    return [name for name in names if not is_ignored(PurePosixPath(name))]
+    return [
+        name
+        for name in names
+        if not is_ignored(PurePosixPath(name)) and not os.path.exists(folder / name / JOURNAL)
+    ]
 
 
 def find_plain(folder: Path, names: list[str]) -> Found:

@@ -149,6 +149,18 @@ def test_a_folder_or_a_zip_for_each(tmp_path):
     assert "carol.rar is a single file" in about["carol"][0]
 
 
+def test_a_folder_of_grades_among_the_submissions_is_not_one_of_them(tmp_path):
+    folder = fill(tmp_path / "class", pair("alice/", 1) | pair("bob/", 2))
+    fill(folder, pair("grades/alice/", 3) | {"grades/journal.sqlite": ""})
+    assert codes(read_class(folder)) == {"alice": "1", "bob": "2"}
+
+
+@pytest.mark.parametrize("name", ["index.html", "Grades.csv", "journal.sqlite"])
+def test_nobody_takes_the_place_of_a_list(tmp_path, name):
+    handed = read_class(fill(tmp_path / "class", pair("alice/", 1) | pair(f"{name}/", 2)))
+    assert codes(handed) == {"alice": "1", f"{name}-2": "2"}
+
+
 def test_a_student_whose_folder_is_closed_still_gets_a_row(tmp_path, monkeypatch):
     folder = fill(tmp_path / "class", pair("alice/", 1) | pair("bob/", 2))
     closed = str(folder / "bob")
