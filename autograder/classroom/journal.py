@@ -94,6 +94,6 @@ def open_journal(out: Path) -> Iterator[Journal]:
                 yield Journal(connection)
         except sqlite3.DatabaseError as error:
             raise JournalError(
-                f"{out / JOURNAL} cannot be used ({error}): make room or move it away, then run this "
-                "again."
+                f"{out / JOURNAL} cannot be used ({error}): make room, or move it away, and then "
+                "run this again."
             ) from error
