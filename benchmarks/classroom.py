@@ -9,14 +9,11 @@ the time beside the sum of what the single gradings took, and the memory of all 
 import argparse
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
-import threading
-import time
 from pathlib import Path
 
-from benchmarks.grading import MIB, memory
+from benchmarks.grading import watch
 
 
 def make_class(folder: Path, submissions: int) -> Path:
@@ -32,28 +29,12 @@ def make_class(folder: Path, submissions: int) -> Path:
 def grade(submissions: Path, out: Path, data: Path, train: str, jobs: int) -> dict[str, float]:
     """Seconds of the run and of all its gradings, and the most MiB at a time."""
     words = ["grade", submissions, "--out", out, "--data", data, "--train", train, "--jobs", jobs]
-    started, most = time.monotonic(), 0
-    process = subprocess.Popen(
-        [sys.executable, "-m", "autograder", *map(str, words)], stdout=subprocess.DEVNULL
-    )
-    ended = threading.Event()
-
-    def watch() -> None:
-        nonlocal most
-        while not ended.wait(0.5):
-            most = max(most, memory(process.pid))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    process.wait()
-    seconds = time.monotonic() - started
-    ended.set()
-    watcher.join()
+    _, seconds, most = watch([sys.executable, "-m", "autograder", *map(str, words)])
     single = [json.loads(path.read_text()) for path in out.glob("*/results.json")]
     return {
         "seconds": seconds,
         "single": sum(results["execution_time"] for results in single),
-        "memory": most / MIB,
+        "memory": most,
         "graded": len(single),
     }
 

@@ -40,27 +40,31 @@ def descendants(pid: int) -> list[int]:
     return [one for child in map(int, children) for one in (child, *descendants(child))]
 
 
-def run(data: Path, train: str) -> tuple[float, float]:
-    """Seconds and MiB of one grading of the solutions."""
-    command = [sys.executable, "-m", "autograder", "grade", "solutions", "--data", data]
+def watch(words: list[str]) -> tuple[str, float, float]:
+    """Run a command: what it printed, its seconds, and the most MiB of all its processes."""
     started, most = time.monotonic(), 0
-    process = subprocess.Popen(
-        [*command, "--train", train, "--seed", "1"], stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     ended = threading.Event()
 
-    def watch() -> None:
+    def look() -> None:
         nonlocal most
         while not ended.wait(0.1):
             most = max(most, memory(process.pid))
 
-    watcher = threading.Thread(target=watch)
+    watcher = threading.Thread(target=look)
     watcher.start()
     output = process.communicate()[0]
     ended.set()
     watcher.join()
+    return output, time.monotonic() - started, most / MIB
+
+
+def run(data: Path, train: str) -> tuple[float, float]:
+    """Seconds and MiB of one grading of the solutions."""
+    words = [sys.executable, "-m", "autograder", "grade", "solutions", "--data", str(data)]
+    output, seconds, most = watch([*words, "--train", train, "--seed", "1"])
     print(next(line for line in output.splitlines() if line.startswith("Total")), flush=True)
-    return time.monotonic() - started, most / MIB
+    return seconds, most
 
 
 def main() -> None:

@@ -11,15 +11,14 @@ The same kit and images give the same bytes, all but the secret.
 """
 
 import json
-import os
 import secrets
-import stat
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from autograder.data import ROOT, find_data
 from autograder.release import ReleaseError
+from autograder.report import ReportError, write_atomically
+from autograder.zips import zip_bytes
 from fewshot.data.errors import DataError
 from fewshot.data.folder import digest, is_complete, packed_path, read_packed
 
@@ -29,7 +28,6 @@ KIT = ("autograder", "fewshot", "solutions")
 LEFT_OUT = ("__main__.py", "check.py", "checkpoints/make.py", "classroom", "instructor.py")
 LEFT_OUT += ("release/for_students", "release/gradescope.py", "release/student.py", "submit.py")
 LEFT_OUT += ("zips.py", *(f"release/container/{name}" for name in SCRIPTS))  # at the root instead
-LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the first day of a zip
 
 
 def write_gradescope(out: Path, data: Path | None) -> None:
@@ -46,23 +44,12 @@ def write_gradescope(out: Path, data: Path | None) -> None:
         contents = {**images(find_data(data)), **kit(), "secret": secrets.token_hex(32).encode()}
     except DataError as error:
         raise ReleaseError(str(error)) from error
-    partial = out.with_name(f".partial-{secrets.token_hex(8)}")
+    modes = dict.fromkeys(SCRIPTS, 0o755) | {"secret": 0o600}
     try:
-        try:
-            # Nobody else's: the solutions and the secret are in it.
-            descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(descriptor, "wb") as file:
-                write_zip(file, contents)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, out)
-        finally:
-            partial.unlink(missing_ok=True)  # after the replacement there is none
-    except OSError as error:
-        raise ReleaseError(
-            f"Cannot write {out} ({error.strerror}): name a file in a folder that exists and may "
-            "be written to."
-        ) from error
+        # Nobody else's: the solutions and the secret are in it.
+        write_atomically(out, zip_bytes(contents, modes), mode=0o600)
+    except ReportError as error:
+        raise ReleaseError(str(error)) from error
 
 
 def images(folder: Path) -> dict[str, bytes]:
@@ -102,14 +89,3 @@ def list_kit() -> Iterator[Path]:
             litter = any(part == "__pycache__" or part.startswith(".") for part in path.parts)
             if file.is_file() and not litter and not any(map(file.is_relative_to, left_out)):
                 yield path
-
-
-def write_zip(file, contents: dict[str, bytes]) -> None:
-    """Write files in the order of their names."""
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, content in sorted(contents.items()):
-            entry = zipfile.ZipInfo(name, LONG_AGO)
-            entry.create_system = 3  # Unix, which has modes
-            mode = 0o755 if name in SCRIPTS else 0o600 if name == "secret" else 0o644
-            entry.external_attr = (stat.S_IFREG | mode) << 16
-            archive.writestr(entry, content, zipfile.ZIP_DEFLATED)

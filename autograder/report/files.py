@@ -9,8 +9,13 @@ class ReportError(Exception):
     """Why a report could not be written, in a sentence."""
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
+def write_atomically(path: Path, content: str | bytes, mode: int = 0o666) -> None:
     """Put `content` in the place of the file `path`; killed at any moment, it leaves the old one.
+
+    Args:
+        path: a file, in a folder that is there.
+        content: all of it; text is written as UTF-8.
+        mode: its permissions, less what the process's umask takes away.
 
     Raises:
         ReportError: the file cannot be written; what was there is still there.
@@ -19,7 +24,8 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     partial = path.with_name(f".partial-{secrets.token_hex(8)}")
     try:
         try:
-            with partial.open("xb") as file:
+            descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+            with open(descriptor, "wb") as file:
                 file.write(content.encode() if isinstance(content, str) else content)
                 file.flush()
                 os.fsync(file.fileno())
