@@ -1,6 +1,6 @@
 """Whether resumed training and training from scratch give mutants the same verdict.
 
-    python -m tests.autograder.resume_and_scratch --data omniglot_resized
+    python -m tests.autograder.resume_and_scratch --data omniglot_resized [--only NAME ...]
 
 Trains each mutant whose accuracy checks are run at all, in one setting, both ways, and prints a
 Markdown table. About three minutes a mutant.
@@ -54,6 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.autograder.resume_and_scratch")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--setting", default="1_shot_2_way")
+    parser.add_argument("--only", nargs="+", help="mutants (default: all, and the reference)")
     arguments = parser.parse_args()
     one = partial(train, data=arguments.data, setting=arguments.setting)
     print("| mutant | resume | scratch | agree |\n|---|---|---|---|", flush=True)
@@ -63,7 +64,8 @@ def main() -> None:
             AT_ONCE, get_context("spawn"), initializer=choose_level, initargs=(None,)
         ) as pool,
     ):
-        cases = [REFERENCE, *MUTANTS]
+        wanted = arguments.only
+        cases = [case for case in (REFERENCE, *MUTANTS) if not wanted or case.name in wanted]
         written = [write(case, Path(folder)) for case in cases]
         for case, results in zip(cases, pool.map(one, written), strict=True):
             if results:
