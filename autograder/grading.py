@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import functools
 import os
 import platform
 import shlex
@@ -81,7 +82,7 @@ def grade_submission(
         SandboxError: the sandbox that was asked for does not work here.
     """
     started = time.monotonic()
-    sandbox = choose_sandbox()
+    sandbox = try_sandbox(os.environ.get("AUTOGRADER_SANDBOX"))
     record.protections = list(sandbox.protections)
     record.notes = list(submission.notes)
     with tempfile.TemporaryDirectory(prefix="grading-") as temporary:
@@ -105,6 +106,10 @@ def grade_submission(
     record.facts = facts(data, train, seed, command)
     record.seconds = time.monotonic() - started
     return record
+
+
+# The trial run is once a process, which may grade a class.
+try_sandbox = functools.cache(choose_sandbox)
 
 
 def name_problems(submission: Submission) -> dict[str, str]:

@@ -235,11 +235,7 @@ def choose_sandbox(level: str | None = None) -> Sandbox:
     Raises:
         SandboxError: the level asked for is unknown or does not work here.
     """
-    return _choose(level or os.environ.get("AUTOGRADER_SANDBOX"))
-
-
-@functools.cache  # who grades a class asks for each submission
-def _choose(level: str | None) -> Sandbox:
+    level = level or os.environ.get("AUTOGRADER_SANDBOX")
     if level is not None and level not in LEVELS:
         raise SandboxError(f"There is no sandbox level {level}: choose {', '.join(LEVELS)}.")
     for name in [level] if level else LEVELS:

@@ -3,14 +3,21 @@
 Made with bubblewrap by real root. Nothing can be mounted in it, and no user namespace is to be had,
 for the kernel makes none in a changed root. The network is empty. Python, its packages and /usr are
 this machine's.
+
+    python -m tests.autograder.container --data omniglot_resized
+
+prints what a whole grading of the solutions takes in it with half a core, Gradescope's default.
 """
 
+import argparse
 import contextlib
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 from pathlib import Path
@@ -18,6 +25,7 @@ from pathlib import Path
 import pytest
 
 from autograder import launcher
+from autograder.release.gradescope import write_gradescope
 
 ROOM = "/mnt"  # where the container's root lies until it is entered
 CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP")
@@ -102,8 +110,8 @@ class Container:
             timeout=timeout,
         )
 
-    def run_at_half_speed(self, *words: str) -> tuple[float, float, int]:
-        """Run a command with half a core's time, by stopping all its processes half of the time.
+    def measure(self, *words: str, half: bool = False) -> tuple[float, float, int]:
+        """Run a command, with half a core's time by stopping all its processes half of the time.
 
         Returns:
             Its seconds, those of them that a processor worked, and the most bytes that all of them
@@ -112,11 +120,12 @@ class Container:
         started, work, most = time.monotonic(), {}, 0
         process = subprocess.Popen(self.command(*words), stdin=subprocess.DEVNULL)
         while process.poll() is None:
-            stopped = launcher.descendants(process.pid)
+            below = launcher.descendants(process.pid)
+            stopped = below if half else []
             send(stopped, signal.SIGSTOP)
             until = time.monotonic() + SLICE
-            most = max(most, launcher.memory_of([process.pid, *stopped]))
-            work |= {pid: seconds for pid in stopped if (seconds := work_of(pid))}
+            most = max(most, launcher.memory_of([process.pid, *below]))
+            work |= {pid: seconds for pid in below if (seconds := work_of(pid))}
             time.sleep(max(0, until - time.monotonic()))
             send(stopped, signal.SIGCONT)
             time.sleep(SLICE)
@@ -137,3 +146,23 @@ def send(pids: list[int], number: signal.Signals) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.autograder.container")
+    parser.add_argument("--data", type=Path, required=True)
+    data = parser.parse_args().data
+    with tempfile.TemporaryDirectory() as temporary:
+        archive, place = Path(temporary, "autograder.zip"), Path(temporary, "autograder")
+        write_gradescope(archive, data)
+        container = Container(place, archive)
+        container.run("source/setup.sh")
+        shutil.copytree(place / "source" / "solutions", place / "submission")
+        seconds, work, most = container.measure("./run_autograder", half=True)
+        score = json.loads((place / "results" / "results.json").read_text())["score"]
+    print("| score | seconds | of work | MiB |\n|--:|--:|--:|--:|")
+    print(f"| {score:g} | {seconds:.0f} | {work:.0f} | {most / (1 << 20):.0f} |")
+
+
+if __name__ == "__main__":
+    main()

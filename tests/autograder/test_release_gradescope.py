@@ -27,6 +27,7 @@ from tests.autograder.corpus.case import QUERY
 SCHEMA = json.loads(Path(__file__).with_name("gradescope.schema.json").read_text())
 MIB = 1 << 20
 MEMORY = 768 * MIB  # Gradescope's default
+LIMIT = 540  # seconds, as in run_autograder
 MUTANT = next(case for case in MUTANTS if case.name == "forward_softmax")
 TRICKS = [case for case in ATTACKS if case.name in ("results_later", "solution_found_on_disk")]
 METADATA_FILE = "submission_metadata.json"
@@ -408,10 +409,10 @@ def test_a_broken_grader_leaves_zeros_and_a_sentence(name, says, container, hand
 @pytest.mark.slow
 def test_a_whole_grading_fits_into_the_smallest_container(container, hand_in):
     hand_in(REFERENCE)
-    seconds, work, memory = container.run_at_half_speed("./run_autograder")
+    _, work, memory = container.measure("./run_autograder")
     results = read_results(container)
-    print(f"{seconds:.0f} s with half a core, {work:.0f} s of work, {memory / MIB:.0f} MiB")
-    assert results["score"] == 100, texts(results)  # so it was in time, too
+    assert results["score"] == 100, texts(results)
+    assert work < LIMIT / 2  # which half a core does in time
     assert memory < MEMORY
     assert [entry["order"] for entry in results["leaderboard"]] == ["desc"]
     assert "K = 1, N = 4" in results["leaderboard"][0]["name"]
