@@ -38,7 +38,7 @@ def kill_again_and_again(words: list[str], kills: int, done) -> tuple[int, int]:
             if of_run + of_worker == kills:
                 process.wait()
                 break
-            time.sleep(moments.uniform(5, 45))
+            time.sleep(moments.uniform(5, 35))
             if process.poll() is not None:
                 break
             if (of_run + of_worker) % 2:
