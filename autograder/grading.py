@@ -25,14 +25,18 @@ THREADS = 1  # on two cores no slower than two, and not ten times slower beside 
 SECONDS = {"off": 900, "resume": 1800, "scratch": 14400}  # for the submission, in each mode
 
 
+def no_news(*news: object) -> None:
+    """Nobody watches."""
+
+
 def grade(
     path: Path,
     record: Record,
     data: Path | None,
     train: str,
     seed: int,
-    announce: Callable[[Check], None],
-    progress: Callable[[int, int], None],
+    announce: Callable[[Check], None] = no_news,
+    progress: Callable[[int, int], None] = no_news,
     verbose: bool = False,
 ) -> Record:
     """Run the checks of `record` on the submission at `path` and put what came of them in it.
@@ -61,8 +65,8 @@ def grade_submission(
     train: str,
     seed: int,
     command: str,
-    announce: Callable[[Check], None],
-    progress: Callable[[int, int], None],
+    announce: Callable[[Check], None] = no_news,
+    progress: Callable[[int, int], None] = no_news,
     verbose: bool = False,
 ) -> Record:
     """The same for a submission that has been read.

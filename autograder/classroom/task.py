@@ -69,8 +69,6 @@ def grade_one(handed: Handed, order: Order) -> tuple[dict, str]:
                 order.train,
                 order.seed,
                 order.command(handed.folder),
-                lambda check: None,
-                lambda done, of: None,
             )
         except (DataError, SandboxError) as error:
             raise WorkerError(str(error)) from None

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from autograder.data import ROOT, find_data
-from autograder.release import ReleaseError
+from autograder.release import ReleaseError, pinned_packages
 from autograder.report import ReportError, write_atomically
 from autograder.zips import zip_bytes
 from fewshot.data.errors import DataError
@@ -74,9 +74,7 @@ def images(folder: Path) -> dict[str, bytes]:
 def kit() -> dict[str, bytes]:
     """What a grading needs of this repository."""
     files = {name: (ROOT / CONTAINER / name).read_bytes() for name in SCRIPTS}
-    # The second section is for tests.
-    runs_on = (ROOT / "requirements.txt").read_text(encoding="utf-8").partition("\n\n")[0]
-    files["requirements.txt"] = runs_on.encode() + b"\n"
+    files["requirements.txt"] = pinned_packages()
     return files | {str(path): (ROOT / path).read_bytes() for path in list_kit()}
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from autograder.data import ROOT
-from autograder.release import ReleaseError
+from autograder.release import ReleaseError, pinned_packages
 from autograder.report import ReportError, write_atomically
 from autograder.starter import starter_texts
 from autograder.zips import zip_bytes
@@ -37,9 +37,7 @@ def write_student(out: Path) -> list[str]:
     """
     files = {name: (FOR_STUDENTS / own).read_bytes() for own, name in OWN.items()}
     files |= {name: text.encode() for name, text in starter_texts().items()}
-    # The second section is for tests.
-    runs_on = (ROOT / "requirements.txt").read_text(encoding="utf-8").partition("\n\n")[0]
-    files["requirements.txt"] = runs_on.encode() + b"\n"
+    files["requirements.txt"] = pinned_packages()
     files |= {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in list_shared()}
     try:
         write_atomically(out, zip_bytes(files))

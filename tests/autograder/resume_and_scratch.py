@@ -17,7 +17,7 @@ from autograder.grading import grade
 from autograder.record import Result, start_record
 
 from .corpus import MUTANTS, REFERENCE, write
-from .graded import AT_ONCE, choose_level, no_news
+from .graded import AT_ONCE, choose_level
 
 WAYS = ("resume", "scratch")
 
@@ -32,7 +32,7 @@ def train(submission: Path, data: Path, setting: str) -> dict[str, Result]:
             for result in record.results
             if result.check.part != "accuracy" or result.check.id == f"accuracy/{setting}"
         ]
-        grade(submission, record, data, way, 1, no_news, no_news)
+        grade(submission, record, data, way, 1)
         results[way] = record.results[-1]
         if record.results[-1].status == "waiting":
             return {}

@@ -20,6 +20,7 @@ from autograder.record import start_record
 from autograder.release import ReleaseError
 from autograder.release.container import prepare, run
 from autograder.release.gradescope import write_gradescope
+from tests.autograder.classes import without_times
 from tests.autograder.container import Container, skip_without
 from tests.autograder.corpus import ATTACKS, MUTANTS, REFERENCE, STUBS, Case, write
 from tests.autograder.corpus.case import QUERY
@@ -157,15 +158,6 @@ def lost_parts(results: dict) -> set[str]:
 
 def texts(results: dict) -> str:
     return "\n".join([results["output"], *(test["output"] for test in results["tests"])])
-
-
-def without_times(results: dict) -> dict:
-    """What a regrade has to give again."""
-    results = json.loads(json.dumps(results))
-    results.pop("execution_time")
-    for test in results["tests"]:
-        test["extra_data"].pop("seconds")
-    return results
 
 
 # The zip

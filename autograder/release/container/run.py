@@ -83,7 +83,7 @@ def grade_here(record: Record) -> None:
     secret = (SOURCE / "secret").read_text(encoding="ascii")
     name, _ = read_release()
     submission = PLACE / "submission"
-    grade(submission, record, DATA / name, "resume", int(secret, 16), no_news, no_news)
+    grade(submission, record, DATA / name, "resume", int(secret, 16))
     # Whoever knows the seed can draw the secret tasks of every student.
     for fact in ("seed", "command"):
         record.facts.pop(fact)
@@ -99,10 +99,6 @@ def read_metadata() -> dict:
         return {}
     wanted = ("id", "created_at")
     return {x: metadata[x] for x in wanted if x in metadata} if isinstance(metadata, dict) else {}
-
-
-def no_news(*news: object) -> None:
-    """Nobody watches."""
 
 
 if __name__ == "__main__":
