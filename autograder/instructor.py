@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import json
 import os
 import secrets
 import sys
@@ -18,7 +17,7 @@ from autograder.grading import grade
 from autograder.progress import Progress
 from autograder.record import Record, start_record
 from autograder.release import ReleaseError
-from autograder.report import gradescope, page, print_record, write_atomically
+from autograder.report import as_text, gradescope, page, print_record, write_atomically
 from autograder.starter import StarterError, write_starter
 from autograder.submission import SubmissionError
 
@@ -148,7 +147,7 @@ def run_grade_class(options: argparse.Namespace) -> int:
 
 def write_json(path: Path, record: Record) -> None:
     """Replace the file at once."""
-    write_atomically(path, json.dumps(gradescope(record), indent=2, ensure_ascii=False) + "\n")
+    write_atomically(path, as_text(gradescope(record)))
 
 
 def run_starter(options: argparse.Namespace) -> int:

@@ -1,7 +1,6 @@
 """Grade a class: every submission once, in any order, safe to kill at any moment."""
 
 import difflib
-import json
 import secrets
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
@@ -19,7 +18,7 @@ from autograder.classroom.roster import Handed, read_class
 from autograder.classroom.task import Order, faces, grade_one, not_graded
 from autograder.classroom.workers import Workers
 from autograder.data import find_data
-from autograder.report import ReportError, write_atomically
+from autograder.report import ReportError, as_text, write_atomically
 from autograder.submission import SubmissionError
 
 RESULTS, FEEDBACK = "results.json", "feedback.html"
@@ -81,7 +80,7 @@ def grade_class(
                 def finish(one: Handed, results: dict, page: str) -> None:
                     folder = make_folder(out / one.folder)
                     write_atomically(folder / FEEDBACK, page)
-                    write_atomically(folder / RESULTS, as_json(results))
+                    write_atomically(folder / RESULTS, as_text(results))
                     journal.write(one.folder, keys[one.folder], results)
                     progress.advance(one.folder, results["score"])
 
@@ -137,8 +136,13 @@ def hand_out(
     running = {}
     while queue or running:
         while queue and has_place(queue[0], running.values(), deaths, workers):
-            one = queue.popleft()
-            running[workers.executor.submit(grade_one, one, order)] = one
+            try:
+                future = workers.executor.submit(grade_one, queue[0], order)
+            except workers.lost:  # meanwhile; whatever is running comes back as lost
+                break
+            running[future] = queue.popleft()
+        if not running:
+            return
         lost = []
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             one = running.pop(future)
@@ -191,7 +195,3 @@ def make_folder(folder: Path) -> Path:
     except OSError as error:
         raise ReportError(f"Cannot make {folder} ({error.strerror}).") from error
     return folder
-
-
-def as_json(results: dict) -> str:
-    return json.dumps(results, indent=2, ensure_ascii=False) + "\n"

@@ -5,8 +5,8 @@ takes all text for hostile: it is shown, and never obeyed.
 """
 
 from autograder.report.files import ReportError, write_atomically
-from autograder.report.gradescope import gradescope
+from autograder.report.gradescope import as_text, gradescope
 from autograder.report.page import page
 from autograder.report.terminal import print_record
 
-__all__ = ["ReportError", "gradescope", "page", "print_record", "write_atomically"]
+__all__ = ["ReportError", "as_text", "gradescope", "page", "print_record", "write_atomically"]

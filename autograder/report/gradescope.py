@@ -1,5 +1,7 @@
 """A record as Gradescope's results.json."""
 
+import json
+
 from autograder.record import Record, Result
 from autograder.report.words import clean, not_graded_here
 
@@ -42,6 +44,11 @@ def gradescope(record: Record) -> dict:
             if result.curve and result.check.settings.get("leaderboard")
         ],
     }
+
+
+def as_text(results: dict) -> str:
+    """The text of the file."""
+    return json.dumps(results, indent=2, ensure_ascii=False) + "\n"
 
 
 def _test(result: Result) -> dict:

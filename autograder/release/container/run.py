@@ -22,7 +22,7 @@ from autograder.release.container.place import (
     close,
     read_release,
 )
-from autograder.report import gradescope, write_atomically
+from autograder.report import as_text, gradescope, write_atomically
 
 STOPPED = "The grading did not come to its end: please submit again or tell the course's staff."
 FAILED = "The grader itself failed, so nothing was graded: please tell the course's staff."
@@ -44,8 +44,7 @@ def main() -> None:
 
 def write(record: Record) -> None:
     """Replace results.json at once."""
-    text = json.dumps(gradescope(record), indent=2, ensure_ascii=False)
-    write_atomically(PLACE / "results" / "results.json", text + "\n")
+    write_atomically(PLACE / "results" / "results.json", as_text(gradescope(record)))
 
 
 def zeros(sentence: str) -> Record:
