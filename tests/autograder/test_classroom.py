@@ -278,3 +278,25 @@ def test_a_submission_that_kills_every_worker_is_left_out_alone():
     assert calls["bad"] == TRIES
     assert [name for name in names if finished[name]["score"] == 0] == ["bad"]
     assert finished["bad"]["extra_data"]["look"]
+
+
+def test_a_pool_that_breaks_between_two_submissions_is_replaced():
+    pools, finished = [], []
+
+    class Short(Fragile):
+        """Takes one grading."""
+
+        def submit(self, function, one, order) -> Future:
+            if self.futures:
+                raise BrokenProcessPool
+            return super().submit(function, one, order)
+
+    @contextmanager
+    def start():
+        pools.append(Short(set(), Counter()))
+        yield Workers(pools[-1], lambda: 1, (BrokenProcessPool,), True)
+
+    todo = [Handed(name, (Person(name),), Submission()) for name in "abc"]
+    grade_all(todo, None, start, lambda one, results, page: finished.append(one.folder))
+    assert finished == ["a", "b", "c"]
+    assert len(pools) == 3
