@@ -10,6 +10,8 @@ You fill in two functions: `MANN.forward` and `MANN.loss_function`. Then train w
 """
 
 import argparse
+import contextlib
+import importlib.util
 import math
 import os
 import random
@@ -330,13 +332,14 @@ def learn(batch, model, optim, schedule, device):
 
 
 class Run:
-    """A folder under runs/ with curves for TensorBoard, checkpoints and, at the end, weights."""
+    """A folder in runs/ with curves for TensorBoard, checkpoints and, at the end, weights."""
 
     def __init__(self, config):
         self.recipe = {name: vars(config)[name] for name in RECIPE}
-        self.folder = Path(
-            f"runs/{config.num_classes}_{config.num_shot}_{config.random_seed}_{config.hidden_dim}"
-        )
+        name = f"{config.num_classes}_{config.num_shot}_{config.random_seed}_{config.hidden_dim}"
+        if config.model != "MANN":
+            name += "_" + config.model.rpartition(":")[2]
+        self.folder = Path(config.runs) / name
         self.checkpoint = self.folder / "checkpoint.pt"
         self.state = self.find_checkpoint() if config.resume else None
         if self.folder.exists() and not self.state:
@@ -358,9 +361,9 @@ class Run:
         except Exception as error:  # damage has many names
             raise DataProblem(f"{self.checkpoint} is damaged: start without --resume.") from error
         for name, value in self.recipe.items():
-            if recipe[name] != value:
+            if recipe.get(name) != value:
                 raise DataProblem(
-                    f"The run in {self.folder} has --{name} {recipe[name]}: keep to it."
+                    f"The run in {self.folder} has --{name} {recipe.get(name)}: keep to it."
                 )
         return state
 
@@ -412,27 +415,41 @@ def check_settings(config):
         raise DataProblem(f"--random_seed {config.random_seed}: it must be below 2**62.")
 
 
-def main(config):
-    """Train a MANN and measure it on characters that it has never seen."""
-    check_settings(config)
-    device = choose_device(config.device)
-    seed_everything(config.random_seed)
-    shape = (config.num_classes, config.num_shot + 1)
-    data = {"data_folder": config.data_folder}
-    train = DataGenerator(*shape, "train", data, cache=config.image_caching)
-    test = DataGenerator(*shape, "test", data, cache=config.image_caching)
-    model = MANN(*shape, config.hidden_dim).to(device)
-    optim, schedule = make_optimizer(model, config)
-    check_problems(train, model, device)
-    curve_tasks = draw_tasks(test, CURVE_TASKS, device)
+def choose_model(name):
+    """The class `name`: MANN, or the one that FILE.py:CLASS names (Problem 5)."""
+    if name == "MANN":
+        return MANN
+    file, _, wanted = name.rpartition(":")
+    if not file.endswith(".py") or not Path(file).is_file():
+        raise DataProblem(f"--model {name}: give a file and a class of it, as in mine.py:Mine.")
+    specification = importlib.util.spec_from_file_location(Path(file).stem, file)
+    module = importlib.util.module_from_spec(specification)
+    try:
+        specification.loader.exec_module(module)
+    except Exception as error:
+        raise DataProblem(
+            f"--model {name}: {file} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+    model = getattr(module, wanted, None)
+    if not isinstance(model, type) or not issubclass(model, nn.Module):
+        raise DataProblem(f"--model {name}: {file} has no torch.nn.Module of that name.")
+    return model
 
-    run = Run(config)
+
+def fit(run, model, generator, curve_tasks, config):
+    """Train `model` from where its run stands, and log its curves.
+
+    Returns:
+        The number of the last step.
+    """
+    device = curve_tasks[0].device
+    optim, schedule = make_optimizer(model, config)
     parts = {"model": model, "optim": optim, "schedule": schedule}
     step = run.restore(**parts)
     if not step:
         run.log_task(curve_tasks)
     seed_everything(config.random_seed + step)
-    batches = load_batches(train, config)
+    batches = load_batches(generator, config)
     bar = tqdm(desc=run.folder.name, unit="step", total=config.train_steps, initial=step)
     losses, accuracy, stop = [], 0.0, stop_gently()
     try:
@@ -456,30 +473,51 @@ def main(config):
                 run.save(step, **parts)
     finally:
         bar.close()
-        run.writer.close()
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     run.save(step, **parts)
     if stop:
         sys.exit(f"Stopped at step {step}. To go on, give the same command with --resume.")
-    save(run.folder / "model.pt", model.state_dict())
+    return step
+
+
+def main(config):
+    """Train a network and measure it on characters that it has never seen."""
+    check_settings(config)
+    device = choose_device(config.device)
     seed_everything(config.random_seed)
-    _, right = evaluate(model, draw_tasks(test, FINAL_TASKS, device), config.meta_batch_size)
+    shape = (config.num_classes, config.num_shot + 1)
+    data = {"data_folder": config.data_folder}
+    train = DataGenerator(*shape, "train", data, cache=config.image_caching)
+    test = DataGenerator(*shape, "test", data, cache=config.image_caching)
+    model = choose_model(config.model)(*shape, config.hidden_dim).to(device)
+    check_problems(train, model, device)
+    curve_tasks = draw_tasks(test, CURVE_TASKS, device)
+
+    run = Run(config)
+    with contextlib.closing(run.writer):
+        step = fit(run, model, train, curve_tasks, config)
+        save(run.folder / "model.pt", model.state_dict())
+        seed_everything(config.random_seed)
+        _, right = evaluate(model, draw_tasks(test, FINAL_TASKS, device), config.meta_batch_size)
+        accuracy, interval = right.mean().item(), 1.96 * right.std().item() / FINAL_TASKS**0.5
+        run.log(step, {"Final/accuracy": accuracy, "Final/interval": interval})
     print(
-        f"Test accuracy {right.mean():.3f} ± {1.96 * right.std() / FINAL_TASKS**0.5:.3f} "
+        f"Test accuracy {accuracy:.3f} ± {interval:.3f} "
         f"({FINAL_TASKS} tasks, N = {config.num_classes}, K = {config.num_shot}, 95 % interval).\n"
         f"The weights are in {run.folder / 'model.pt'}. To see the curves:\n"
-        "    tensorboard --logdir runs/"
+        f"    tensorboard --logdir {config.runs}/"
     )
 
 
-def explain(error):
-    """One line for an error in one of the student's functions; None for any other error."""
+def explain(error, config):
+    """One line for an error in what the student wrote; None for any other error."""
     functions = {
         "_sample": "Problem 1: DataGenerator._sample",
         "forward": "Problem 2a: MANN.forward",
         "loss_function": "Problem 2b: MANN.loss_function",
     }
+    mine, line_of_mine = Path(config.model.rpartition(":")[0]).stem, None
     text = "".join(traceback.format_exception(error))  # with that of a DataLoader worker in it
     inside = place = number = None
     for file, line, name in re.findall(r'(\w+)\.py", line (\d+), in ([\w.]+)', text):
@@ -487,6 +525,8 @@ def explain(error):
             inside, place = functions[name], file
         if file == place:
             number = line  # the deepest line of that file
+        if file == mine:
+            line_of_mine = line
     if isinstance(error, NotImplementedError) and inside:
         problem, function = inside.split(": ")
         return f"{problem} is not filled in: {function} ({place}.py:{number})"
@@ -494,6 +534,8 @@ def explain(error):
     if "DataLoader worker" in message:
         message = message.splitlines()[-1]
     message = " ".join(message.split()).rstrip(": ")
+    if line_of_mine:
+        return f"--model {config.model} (line {line_of_mine}) stopped with {message}"
     if inside:
         return f"{inside} ({place}.py:{number}) stopped with {message}"
     if "in collate" in text or "_collate" in text:
@@ -512,6 +554,7 @@ def boolean(text):
 
 # What decides how a run goes on; --resume asks for the same values again.
 RECIPE = (
+    "model",
     "num_classes",
     "num_shot",
     "meta_batch_size",
@@ -537,17 +580,20 @@ if __name__ == "__main__":
     add("--train_steps", type=int, default=25000)
     add("--image_caching", type=boolean, default=True, help="True or False")
     add("--data_folder", default="./omniglot_resized")
+    add("--runs", default="runs", help="folder that the folder of this run is made in")
+    add("--model", default="MANN", help="or FILE.py:CLASS, another network (Problem 5)")
     add("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
     add("--resume", action="store_true", help="go on where the run of these settings stopped")
     add("--until_accuracy", type=float, default=1.0, help="stop above this test accuracy")
+    config = parser.parse_args()
     try:
-        main(parser.parse_args())
+        main(config)
     except KeyboardInterrupt:
         sys.exit("Stopped.")
     except DataProblem as error:
         sys.exit(str(error).splitlines()[-1].removeprefix("load_data.DataProblem: "))
     except Exception as error:
-        explanation = explain(error)
+        explanation = explain(error, config)
         if explanation is None:
             raise
         sys.exit(explanation)

@@ -12,7 +12,6 @@ from autograder.classroom.journal import JournalError
 from autograder.classroom.roster import read_class
 from autograder.classroom.run import grade_class
 from autograder.classroom.task import WorkerError
-from autograder.classroom.workers import WorkersError, cluster_workers, local_workers
 from autograder.grading import grade
 from autograder.progress import Progress
 from autograder.record import Record, start_record
@@ -20,6 +19,7 @@ from autograder.release import ReleaseError
 from autograder.report import as_text, gradescope, page, print_record, write_atomically
 from autograder.starter import StarterError, write_starter
 from autograder.submission import SubmissionError
+from fewshot.workers import WorkersError, cluster_workers, local_workers
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:

@@ -1,4 +1,4 @@
-"""Imports point one way: autograder → solutions and fewshot.data; those → nothing here."""
+"""Imports point one way: autograder → solutions, fewshot.data and work; those → nothing here."""
 
 import ast
 import sys
@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 MAY_IMPORT = {
-    "autograder": {"autograder", "solutions", "fewshot.data"},
+    "autograder": {"autograder", "solutions", "fewshot.data", "fewshot.work", "fewshot.workers"},
     "fewshot": {"fewshot"},
     "solutions": {"solutions", "load_data"},
 }

@@ -2,10 +2,7 @@
 
 import difflib
 import secrets
-from collections import Counter, deque
-from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, wait
-from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 from autograder.classroom.fingerprint import data_digest, grader_digest, grading_key
@@ -16,16 +13,12 @@ from autograder.classroom.overview import overview
 from autograder.classroom.progress import ClassProgress
 from autograder.classroom.roster import Handed, read_class
 from autograder.classroom.task import Order, faces, grade_one, not_graded
-from autograder.classroom.workers import Workers
 from autograder.data import find_data
 from autograder.report import ReportError, as_text, write_atomically
 from autograder.submission import SubmissionError
+from fewshot.work import Start, work_through
 
 RESULTS, FEEDBACK = "results.json", "feedback.html"
-TRIES = 3  # a submission during which so many workers die is left ungraded
-
-Start = Callable[[], AbstractContextManager[Workers]]
-Finish = Callable[[Handed, dict, str], None]
 
 
 def grade_class(
@@ -77,14 +70,18 @@ def grade_class(
         try:
             with ClassProgress(len(chosen), len(chosen) - len(todo)) as progress:
 
-                def finish(one: Handed, results: dict, page: str) -> None:
+                def finish(one: Handed, graded: tuple[dict, str]) -> None:
+                    results, page = graded
                     folder = make_folder(out / one.folder)
                     write_atomically(folder / FEEDBACK, page)
                     write_atomically(folder / RESULTS, as_text(results))
                     journal.write(one.folder, keys[one.folder], results)
                     progress.advance(one.folder, results["score"])
 
-                grade_all(todo, order, start, finish)
+                def leave(one: Handed) -> None:
+                    finish(one, faces(not_graded("Every process that graded this died")))
+
+                work_through(todo, partial(grade_one, order=order), start, finish, leave)
         finally:
             write_lists(out, handed, journal, order)
     return (
@@ -115,62 +112,6 @@ def choose(handed: list[Handed], only: list[str]) -> list[Handed]:
 def written(out: Path, one: Handed) -> bool:
     """Whether its files are there."""
     return all((out / one.folder / name).is_file() for name in (RESULTS, FEEDBACK))
-
-
-def grade_all(todo: Iterable[Handed], order: Order, start: Start, finish: Finish) -> None:
-    """Hand out gradings, and finish each that comes back.
-
-    Whatever was under way when a worker died is repeated alone, so that a submission that kills
-    workers is found and costs nobody else anything.
-    """
-    queue, deaths = deque(todo), Counter()
-    while queue:
-        with start() as workers:
-            hand_out(queue, deaths, order, workers, finish)
-
-
-def hand_out(
-    queue: deque[Handed], deaths: Counter, order: Order, workers: Workers, finish: Finish
-) -> None:
-    """Go on until the queue is empty or the workers are broken."""
-    running = {}
-    while queue or running:
-        while queue and has_place(queue[0], running.values(), deaths, workers):
-            try:
-                future = workers.executor.submit(grade_one, queue[0], order)
-            except workers.lost:  # meanwhile; whatever is running comes back as lost
-                break
-            running[future] = queue.popleft()
-        if not running:
-            return
-        lost = []
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            one = running.pop(future)
-            try:
-                results = future.result()
-            except workers.lost:
-                lost.append(one)
-            else:
-                finish(one, *results)
-        if lost and workers.broken:
-            lost += running.values()
-            running = {}
-        for one in lost:
-            deaths[one.folder] += 1
-            if deaths[one.folder] < TRIES:
-                queue.appendleft(one)
-            else:
-                finish(one, *faces(not_graded("Every process that graded this died")))
-        if lost and workers.broken:
-            return
-
-
-def has_place(one: Handed, running: Iterable[Handed], deaths: Counter, workers: Workers) -> bool:
-    """Whether a grading can be handed out now."""
-    running = list(running)
-    if any(deaths[other.folder] for other in [one, *running]):
-        return not running
-    return len(running) < workers.places()
 
 
 def write_lists(out: Path, handed: list[Handed], journal: Journal, order: Order) -> None:

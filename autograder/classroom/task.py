@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,8 +13,7 @@ from autograder.record import Record, start_record
 from autograder.report import gradescope, page
 from autograder.sandbox import SandboxError
 from fewshot.data.errors import DataError
-
-GRADING = threading.Lock()  # pytest is not for two threads of a process at once
+from fewshot.workers import BUSY
 
 
 class WorkerError(Exception):
@@ -58,7 +56,7 @@ def grade_one(handed: Handed, order: Order) -> tuple[dict, str]:
     Raises:
         WorkerError: no submission can be graded here as it should be.
     """
-    with GRADING:
+    with BUSY:
         check_worker(order)
         record = start_record()
         try:

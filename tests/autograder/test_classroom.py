@@ -8,18 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
 import pytest
 
-from autograder.classroom.graded import Person
-from autograder.classroom.roster import Handed
-from autograder.classroom.run import TRIES, grade_all
-from autograder.classroom.workers import Workers
-from autograder.submission import Submission
+from autograder.classroom.run import grade_class
+from fewshot.workers import Workers
 
 from .classes import (
     CASES,
@@ -240,63 +236,23 @@ def test_a_class_without_out_is_told_what_to_do(handed, data_folder):
     assert "name a folder for its grades with --out" in done.stdout
 
 
-# The rule for workers that die, without real ones
-
-
-class Fragile:
-    """An executor that breaks whenever it is given one of `bad`."""
-
-    def __init__(self, bad: set[str], calls: Counter) -> None:
-        self.bad, self.calls, self.futures, self.broken = bad, calls, [], False
-
-    def submit(self, function, one, order) -> Future:
-        self.calls[one.folder] += 1
-        future = Future()
-        self.futures.append(future)
-        if one.folder in self.bad:
-            self.broken = True
-        if self.broken:
-            for other in self.futures:
-                if not other.done():
-                    other.set_exception(BrokenProcessPool())
-        else:
-            future.set_result(({"score": 1}, "page"))
-        return future
-
-
-def test_a_submission_that_kills_every_worker_is_left_out_alone():
-    calls, finished = Counter(), {}
+def test_a_submission_that_every_process_dies_of_is_for_a_person_to_look_at(
+    handed, data_folder, tmp_path
+):
+    class Broken:
+        def submit(self, do, one) -> Future:
+            future = Future()
+            future.set_exception(BrokenProcessPool())
+            return future
 
     @contextmanager
     def start():
-        yield Workers(Fragile({"bad"}, calls), lambda: 3, (BrokenProcessPool,), True)
+        yield Workers(Broken(), lambda: 2, (BrokenProcessPool,), True)
 
-    names = ["a", "b", "bad", "c", "d"]
-    todo = [Handed(name, (Person(name),), Submission()) for name in names]
-    grade_all(todo, None, start, lambda one, results, page: finished.update({one.folder: results}))
-    assert finished.keys() == set(names)
-    assert calls["bad"] == TRIES
-    assert [name for name in names if finished[name]["score"] == 0] == ["bad"]
-    assert finished["bad"]["extra_data"]["look"]
-
-
-def test_a_pool_that_breaks_between_two_submissions_is_replaced():
-    pools, finished = [], []
-
-    class Short(Fragile):
-        """Takes one grading."""
-
-        def submit(self, function, one, order) -> Future:
-            if self.futures:
-                raise BrokenProcessPool
-            return super().submit(function, one, order)
-
-    @contextmanager
-    def start():
-        pools.append(Short(set(), Counter()))
-        yield Workers(pools[-1], lambda: 1, (BrokenProcessPool,), True)
-
-    todo = [Handed(name, (Person(name),), Submission()) for name in "abc"]
-    grade_all(todo, None, start, lambda one, results, page: finished.append(one.folder))
-    assert finished == ["a", "b", "c"]
-    assert len(pools) == 3
+    one = sorted(path.name for path in handed.iterdir())[:1]
+    out = tmp_path / "grades"
+    grade_class(handed, out, start, data_folder, "off", 1, one, False)
+    (results,) = out.glob("*/results.json")
+    record = json.loads(results.read_text())
+    assert record["score"] == 0
+    assert "died" in record["extra_data"]["look"][0]

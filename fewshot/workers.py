@@ -1,7 +1,7 @@
-"""Who grades: processes of this machine, or the workers of a Dask cluster.
+"""Who does long work: processes of this machine, or the workers of a Dask cluster.
 
-Both are a `concurrent.futures` executor with a number of places, so that a class run is the same
-code for either.
+Both are a `concurrent.futures` executor with a number of places, so that grading a class, or
+training many networks, is the same code for either.
 """
 
 import logging
@@ -16,10 +16,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 
-from autograder.classroom.task import GRADING
-
 CONNECT_SECONDS = 15
-STOP_SECONDS = 10  # for a grading to end by itself
+STOP_SECONDS = 10  # for a task to end by itself
+BUSY = threading.Lock()  # a task holds it: pytest, for one, is not for two threads of a process
 
 
 class WorkersError(Exception):
@@ -31,9 +30,9 @@ class Workers:
     """A set of workers.
 
     Attributes:
-        executor: takes gradings.
+        executor: takes tasks.
         places: how many it should hold at once.
-        lost: what a grading raises when its worker has died.
+        lost: what a task raises when its worker has died.
         broken: whether the executor takes no more after that.
     """
 
@@ -66,8 +65,8 @@ def start_worker() -> None:
 
 
 def stop_worker(*signal_and_frame: object) -> None:
-    """A grading ends its child and removes its folder; without one there is nothing to do."""
-    if not GRADING.locked():
+    """A task ends its child and removes its folder; without one there is nothing to do."""
+    if not BUSY.locked():
         os._exit(0)
     end = threading.Timer(STOP_SECONDS, os._exit, [1])  # should something keep the interrupt
     end.daemon = True
