@@ -8,6 +8,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor
@@ -113,3 +114,19 @@ def cluster_workers(address: str) -> Iterator[Workers]:
                 raise WorkersError(
                     f"The cluster at {address} is gone: start it and run this again."
                 ) from None
+
+
+def is_cancelled() -> bool:
+    """Whether nobody waits any more for what this thread of a Dask worker does.
+
+    A process of this machine is told by an exception instead.
+    """
+    if "distributed" not in sys.modules:
+        return False
+    from distributed.worker import get_worker, thread_state
+
+    try:
+        task = get_worker().state.tasks.get(thread_state.key)
+    except (ValueError, AttributeError):  # this is no thread of such a worker
+        return False
+    return task is None or task.state != "executing"

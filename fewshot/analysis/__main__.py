@@ -1,0 +1,98 @@
+"""`python -m fewshot.analysis problem3|problem4`: the figures and tables of the report."""
+
+import argparse
+import os
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+
+from fewshot.analysis import AnalysisError
+from fewshot.analysis.settings import SEED, TABLES
+from fewshot.workers import WorkersError, cluster_workers, local_workers
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        The exit status: 0, 1 if there is less than was asked for, 2 for what cannot be used.
+    """
+    options = make_parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended politely, trainings save
+    try:
+        return options.run(options)
+    except (AnalysisError, WorkersError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nStopped: run the same command again to go on.", file=sys.stderr)
+        return 130
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but what it cannot use is said in one line."""
+
+    def error(self, message: str):
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def make_parser() -> Parser:
+    """The command line."""
+    parser = Parser(prog="python -m fewshot.analysis", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for problem, help in (
+        ("problem3", "K and N: train what is missing, then draw"),
+        ("problem4", "learning rates and widths at K = 1, N = 3: likewise"),
+    ):
+        command = commands.add_parser(problem, help=help)
+        add = command.add_argument
+        add("--runs", type=Path, default=Path("runs"), metavar="FOLDER", help="of runs")
+        add("--out", type=Path, default=Path("figures"), metavar="FOLDER", help="of figures")
+        add("--report", type=Path, default=Path("report/report.md"), metavar="FILE", help="to fill")
+        add("--no-training", action="store_true", help="draw what is there")
+        training = command.add_argument_group("training")
+        add = training.add_argument
+        add("--solution", type=Path, default=Path("hw1.py"), metavar="FILE", help="what trains")
+        add("--data", type=Path, default=Path("omniglot_resized"), metavar="FOLDER", help="images")
+        add("--steps", type=positive, metavar="N", help="(default: 25000, or what the runs have)")
+        add("--seeds", type=int, nargs="+", default=[SEED], metavar="SEED")
+        add("--jobs", type=positive, metavar="N", help="at once (default: one for each core)")
+        add("--cluster", metavar="ADDRESS", help="of a Dask scheduler")
+        command.set_defaults(run=run_problem)
+    return parser
+
+
+def positive(text: str) -> int:
+    """A number of things."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
+
+
+def run_problem(options: argparse.Namespace) -> int:
+    """Train what is missing, then draw what there is."""
+    from fewshot.analysis.problem import write_problem
+    from fewshot.analysis.training import Homework, train_missing
+
+    failed = []
+    settings = TABLES[options.command].values()
+    if not options.no_training:
+        cores = os.cpu_count() or 1
+        jobs = options.jobs or cores
+        if options.cluster:
+            start, threads = partial(cluster_workers, options.cluster), None
+        else:
+            start, threads = partial(local_workers, jobs), max(1, cores // jobs)
+        homework = Homework(options.solution.absolute(), options.data.absolute(), threads)
+        failed = train_missing(
+            settings, options.seeds, options.runs, options.steps, homework, start
+        )
+    wanted = options.seeds, options.runs, options.steps
+    lines = write_problem(options.command, *wanted, options.out, options.report)
+    print(*failed, *lines, sep="\n")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
