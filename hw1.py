@@ -347,9 +347,8 @@ class Run:
             aside = self.folder.rename(f"{self.folder}.{number}")
             print(f"The earlier run in {self.folder} is now in {aside}.")
         # What was logged after the checkpoint will be logged again.
-        self.writer = SummaryWriter(
-            self.folder, purge_step=self.state["step"] + 1 if self.state else None
-        )
+        purge_step = self.state["step"] + 1 if self.state else None
+        self.writer = SummaryWriter(self.folder, purge_step=purge_step, flush_secs=5)
 
     def find_checkpoint(self):
         """The checkpoint to resume; it must have been made with the same settings."""

@@ -110,6 +110,9 @@ def cluster_workers(address: str) -> Iterator[Workers]:
             places = lambda: max(1, 2 * sum(client.nthreads().values()))  # noqa: E731
             try:
                 yield Workers(executor, places, (KilledWorker,), broken=False)
+            except KeyboardInterrupt:
+                executor.shutdown(wait=False)  # cancels what is under way
+                raise
             except CancelledError:
                 raise WorkersError(
                     f"The cluster at {address} is gone: start it and run this again."

@@ -1,6 +1,7 @@
-"""Real Omniglot for the tests: archives named by $OMNIGLOT_ARCHIVES, and the folder from them."""
+"""Real Omniglot for the tests, from the archives that $OMNIGLOT_ARCHIVES names; a real browser."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,22 @@ def data_folder(request, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("data") / "glyphs"
     assert main(["glyphs", "--out", str(folder)]) == 0
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Debian's Chromium, driven by playwright."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs Debian's chromium: apt-get install chromium")
+    from playwright.sync_api import sync_playwright  # here: most tests do without it
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox"] if os.geteuid() == 0 else []
+        )
+        yield browser
+        browser.close()
 
 
 def pytest_report_header() -> str:

@@ -1,4 +1,4 @@
-"""`python -m fewshot.analysis problem3|problem4`: the figures and tables of the report."""
+"""`python -m fewshot.analysis problem3|problem4|pdf`: what the report needs, and its PDF."""
 
 import argparse
 import os
@@ -10,6 +10,8 @@ from pathlib import Path
 from fewshot.analysis import AnalysisError
 from fewshot.analysis.settings import SEED, TABLES
 from fewshot.workers import WorkersError, cluster_workers, local_workers
+
+REPORT = Path("report/report.md")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,7 +51,7 @@ def make_parser() -> Parser:
         add = command.add_argument
         add("--runs", type=Path, default=Path("runs"), metavar="FOLDER", help="of runs")
         add("--out", type=Path, default=Path("figures"), metavar="FOLDER", help="of figures")
-        add("--report", type=Path, default=Path("report/report.md"), metavar="FILE", help="to fill")
+        add("--report", type=Path, default=REPORT, metavar="FILE", help="to fill")
         add("--no-training", action="store_true", help="draw what is there")
         training = command.add_argument_group("training")
         add = training.add_argument
@@ -60,6 +62,9 @@ def make_parser() -> Parser:
         add("--jobs", type=positive, metavar="N", help="at once (default: one for each core)")
         add("--cluster", metavar="ADDRESS", help="of a Dask scheduler")
         command.set_defaults(run=run_problem)
+    command = commands.add_parser("pdf", help="make a PDF of the report")
+    command.add_argument("report", type=Path, nargs="?", default=REPORT, metavar="FILE")
+    command.set_defaults(run=run_pdf)
     return parser
 
 
@@ -78,20 +83,27 @@ def run_problem(options: argparse.Namespace) -> int:
     failed = []
     settings = TABLES[options.command].values()
     if not options.no_training:
-        cores = os.cpu_count() or 1
-        jobs = options.jobs or cores
         if options.cluster:
-            start, threads = partial(cluster_workers, options.cluster), None
+            start = partial(cluster_workers, options.cluster)
         else:
-            start, threads = partial(local_workers, jobs), max(1, cores // jobs)
-        homework = Homework(options.solution.absolute(), options.data.absolute(), threads)
+            start = partial(local_workers, options.jobs or os.cpu_count() or 1)
+        homework = Homework(options.solution.absolute(), options.data.absolute())
         failed = train_missing(
             settings, options.seeds, options.runs, options.steps, homework, start
         )
+        print(*failed, sep="\n", end="\n" if failed else "", file=sys.stderr)
     wanted = options.seeds, options.runs, options.steps
     lines = write_problem(options.command, *wanted, options.out, options.report)
-    print(*failed, *lines, sep="\n")
+    print(*lines, sep="\n")
     return 1 if failed else 0
+
+
+def run_pdf(options: argparse.Namespace) -> int:
+    """The report as it is handed in."""
+    from fewshot.analysis.pdf import write_pdf
+
+    print(f"{write_pdf(options.report)} is the report to hand in.")
+    return 0
 
 
 if __name__ == "__main__":

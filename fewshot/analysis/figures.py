@@ -94,8 +94,8 @@ def draw_one(left: Axes, right: Axes, setting: Setting, runs: dict[Setting, list
 def draw_several(left: Axes, right: Axes, figure: Figure, runs: dict[Setting, list[Run]]) -> None:
     """The accuracy and the loss on unseen characters, of each setting."""
     for number, (label, setting) in enumerate(figure.settings.items()):
-        add_line(left, over_seeds(runs[setting], "Accuracy/test"), label, number)
-        add_line(right, over_seeds(runs[setting], "Loss/test"), label, number)
+        add_line(left, over_seeds(runs.get(setting, []), "Accuracy/test"), label, number)
+        add_line(right, over_seeds(runs.get(setting, []), "Loss/test"), label, number)
     chances = {setting.num_classes for setting in figure.settings.values()}
     for N in chances:
         add_chance(left, 1 / N, "" if len(chances) == 1 else f", N = {N}")

@@ -20,6 +20,7 @@ def stop_at_the_end_of_the_pipe() -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # workers ignore it, and so would we
     threading.Thread(target=stop_at_the_end_of_the_pipe, daemon=True).start()
     sys.argv = sys.argv[1:]
     sys.path[0] = str(Path(sys.argv[0]).parent)

@@ -6,8 +6,9 @@ from fewshot.analysis.events import Run
 from fewshot.analysis.settings import Setting
 
 LAST = 10  # points of a curve behind its last value
-HEADER = "| | query accuracy | lowest to highest seed | test loss | training loss | steps | seeds |"
+HEADER = "| | accuracy | over seeds | test loss | training loss | steps | seeds |"
 RULE = "|---|--:|--:|--:|--:|--:|--:|"
+LOSSES = ("Loss/test", "Loss/train")
 
 
 def table(settings: dict[str, Setting], runs: dict[Setting, list[Run]]) -> str:
@@ -27,13 +28,10 @@ def row(label: str, runs: list[Run]) -> str:
     intervals = [end(run, "Final/interval", 1) for run in runs]
     if all(run.finished for run in runs):
         said += f" ± {np.hypot.reduce(intervals) / len(runs):.3f}"
-    span = f"{min(accuracies):.3f} to {max(accuracies):.3f}" if len(runs) > 1 else "–"
+    span = f"{min(accuracies):.3f}–{max(accuracies):.3f}" if len(runs) > 1 else "–"
     losses = [f"{np.mean([end(run, tag, LAST) for run in runs]):.3f}" for tag in LOSSES]
     cells = [label, said, span, *losses, steps(runs), str(len(runs))]
     return f"| {' | '.join(cells)} |"
-
-
-LOSSES = ("Loss/test", "Loss/train")
 
 
 def accuracy(run: Run) -> float:
