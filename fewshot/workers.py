@@ -92,7 +92,7 @@ def cluster_workers(address: str) -> Iterator[Workers]:
         from distributed import Client, KilledWorker
     except ImportError:
         raise WorkersError(
-            "--cluster needs the package distributed: pip install 'fewshot-homework[cluster]'."
+            "--cluster needs the package distributed: pip install distributed"
         ) from None
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 MAY_IMPORT = {
     "autograder": {"autograder", "solutions", "fewshot.data", "fewshot.work", "fewshot.workers"},
     "fewshot": {"fewshot"},
-    "solutions": {"solutions", "load_data"},
+    "solutions": {"solutions", "hw1", "load_data"},
 }
 OURS = ("autograder", "fewshot", "solutions", "hw1", "load_data", "benchmarks", "tests")
 

@@ -7,7 +7,7 @@ class ReleaseError(Exception):
     """Why nothing was written, in a sentence."""
 
 
-def pinned_packages() -> bytes:
-    """The first section of requirements.txt, what the kit runs on; the others are for its staff."""
+def pinned_packages(sections: int) -> bytes:
+    """The first sections of requirements.txt: what the kit runs on, what draws, and so on."""
     text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
-    return text.partition("\n\n")[0].encode() + b"\n"
+    return "\n\n".join(text.split("\n\n")[:sections]).encode() + b"\n"

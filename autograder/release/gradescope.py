@@ -74,7 +74,7 @@ def images(folder: Path) -> dict[str, bytes]:
 def kit() -> dict[str, bytes]:
     """What a grading needs of this repository."""
     files = {name: (ROOT / CONTAINER / name).read_bytes() for name in SCRIPTS}
-    files["requirements.txt"] = pinned_packages()
+    files["requirements.txt"] = pinned_packages(sections=1)
     return files | {str(path): (ROOT / path).read_bytes() for path in list_kit()}
 
 

@@ -20,6 +20,7 @@ MODULES += ("stand_in", "student", "submission", "submit", "tasks", "unpack", "w
 SHARED = ["LICENSE", *(f"autograder/{name}.py" for name in MODULES), "autograder/rubric.toml"]
 SHARED += ["autograder/checks/*.py", "autograder/mistakes/*.py", "autograder/report/*.*"]
 SHARED += ["fewshot/*.py", "fewshot/data/*.py", "fewshot/data/glyphs/*.py"]
+SHARED += ["fewshot/analysis/*.py", "report/report.md", "runs/README.md", "runs/reference/**/*"]
 LEFT_OUT = ROOT / "fewshot/data/episodes.py"  # does what Problem 1 asks for
 
 
@@ -37,7 +38,7 @@ def write_student(out: Path) -> list[str]:
     """
     files = {name: (FOR_STUDENTS / own).read_bytes() for own, name in OWN.items()}
     files |= {name: text.encode() for name, text in starter_texts().items()}
-    files["requirements.txt"] = pinned_packages()
+    files["requirements.txt"] = pinned_packages(sections=2)
     files |= {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in list_shared()}
     try:
         write_atomically(out, zip_bytes(files))

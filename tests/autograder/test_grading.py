@@ -6,11 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.autograder.corpus import REFERENCE, STUBS, write
+from autograder.grading import grade
+from autograder.record import Record, start_record
+from tests.autograder.corpus import MUTANTS, REFERENCE, STUBS, write
 
 ROOT = Path(__file__).parents[2]
 
@@ -174,3 +177,37 @@ def test_an_older_record_is_not_left_in_place(data_folder, tmp_path):
     options = ("--train", "off", "--data", data_folder, "--json", report)
     assert run("grade", write(STUBS, tmp_path), *options).returncode == 0
     assert json.loads(report.read_text())["score"] == 0
+
+
+def shortened(steps: dict[str, int]) -> Record:
+    """A record whose accuracy checks take so many steps in each mode."""
+    record = start_record()
+    for number, result in enumerate(record.results):
+        if result.check.part == "accuracy":
+            plans = {
+                mode: result.check.settings[mode] | {"steps": some} for mode, some in steps.items()
+            }
+            check = replace(result.check, settings=result.check.settings | plans)
+            record.results[number] = replace(result, check=check)
+    return record
+
+
+def test_another_loss_is_trained_from_the_start_and_if_that_fails_once(data_folder, tmp_path):
+    name = "loss_classes_weighted"
+    mutant = write(next(case for case in MUTANTS if case.name == name), tmp_path)
+    record = shortened({"resume": 16, "scratch": 24})
+    grade(mutant, record, data_folder, "resume", 1)
+    first, *others = [result for result in record.results if result.check.part == "accuracy"]
+    assert first.curve.steps[-1] == 24
+    assert "waiting for 3.2" in first.message
+    for result in others:
+        assert result.curve is None
+        assert "not taught the network anything" in result.message
+        assert "waiting for 3.2" in result.message
+
+
+def test_the_handouts_loss_goes_on_from_the_checkpoint(data_folder, tmp_path):
+    record = shortened({"resume": 16, "scratch": 24})
+    grade(write(REFERENCE, tmp_path), record, data_folder, "resume", 1)
+    ends = [result.curve.steps[-1] for result in record.results if result.check.part == "accuracy"]
+    assert ends == [16, 16, 16, 16]

@@ -33,9 +33,10 @@ def archive(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def texts(archive) -> dict[str, str]:
-    """Every file of the zip."""
+    """Every file of the zip but the curves of the reference."""
     with zipfile.ZipFile(archive) as opened:
-        return {name: opened.read(name).decode() for name in opened.namelist()}
+        names = [name for name in opened.namelist() if "tfevents" not in name]
+        return {name: opened.read(name).decode() for name in names}
 
 
 @pytest.fixture
@@ -123,7 +124,7 @@ def test_only_what_students_need_is_in_it(texts):
     tops = {name.partition("/")[0] for name in texts}
     assert tops == {
         *("hw1.py", "load_data.py", "README.md", "Makefile", "LICENSE", "requirements.txt"),
-        *(".gitignore", "autograder", "fewshot"),
+        *(".gitignore", "autograder", "fewshot", "report", "runs"),
     }
     for name in texts:
         parts = re.split(r"[/.]", name)
@@ -140,7 +141,9 @@ def test_what_it_imports_is_in_it_or_in_its_requirements(texts):
     pinned = {re.split("==", line)[0].lower() for line in texts["requirements.txt"].splitlines()}
     assert "hypothesis" not in pinned
     called = {"PIL": "pillow", "markupsafe": "jinja2"}  # markupsafe comes with it
+    called |= {"fpdf": "fpdf2", "markdown_it": "markdown-it-py"}
     beside = {"hw1", "load_data", "wire", "stand_in"}
+    beside.add("distributed")  # of which --cluster says that it is needed
     for name, text in texts.items():
         for module in imported(text) if name.endswith(".py") else ():
             top = module.partition(".")[0]
@@ -198,6 +201,16 @@ def test_a_mistake_that_a_public_check_meets_is_named(kit, tmp_path):
     done = run(kit, sys.executable, "-m", "autograder", "check", write(mutant, tmp_path))
     assert done.returncode == 1
     assert "one number for each image" in " ".join(done.stdout.split())
+
+
+def test_it_draws_the_reference_and_makes_a_report(kit):
+    analysis = (sys.executable, "-m", "fewshot.analysis")
+    for problem in ("problem3", "problem4"):
+        done = run(kit, *analysis, problem, "--runs", "runs/reference", "--no-training")
+        assert done.returncode == 0, done.stderr
+    done = run(kit, *analysis, "pdf")
+    assert done.returncode == 0, done.stderr
+    assert (kit / "report" / "report.pdf").stat().st_size > 100_000
 
 
 def test_it_makes_a_submission(kit, tmp_path):
