@@ -442,6 +442,8 @@ def choose_model(name):
     model = getattr(module, wanted, None)
     if not isinstance(model, type) or not issubclass(model, nn.Module):
         raise DataProblem(f"--model {name}: {file} has no torch.nn.Module of that name.")
+    if not hasattr(model, "loss_function"):
+        raise DataProblem(f"--model {name}: it has no loss_function; derive it from MANN of hw1.")
     return model
 
 

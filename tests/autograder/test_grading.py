@@ -202,7 +202,7 @@ def test_another_loss_is_trained_from_the_start_and_if_that_fails_once(data_fold
     assert "waiting for 3.2" in first.message
     for result in others:
         assert result.curve is None
-        assert "not taught the network anything" in result.message
+        assert "another setting was not learnt" in result.message
         assert "waiting for 3.2" in result.message
 
 

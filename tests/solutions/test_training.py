@@ -17,6 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 ROOT = Path(__file__).parent.parent.parent
 TAGS = ["Accuracy/test", "Loss/test", "Loss/train"]
+FINAL = ["Final/accuracy", "Final/interval"]  # one point each, at the end
 
 
 @pytest.fixture
@@ -98,9 +99,11 @@ def test_a_run_leaves_curves_a_picture_settings_and_weights(homework):
 
     folder = homework / "runs" / "2_1_7_128"
     shown = events(folder)
-    assert sorted(shown.Tags()["scalars"]) == TAGS
+    assert sorted(shown.Tags()["scalars"]) == sorted([*TAGS, *FINAL])
     for tag in TAGS:
         assert [point.step for point in shown.Scalars(tag)] == [10, 20, 30]
+    (accuracy,), (interval,) = (shown.Scalars(tag) for tag in FINAL)
+    assert f"Test accuracy {accuracy.value:.3f} ± {interval.value:.3f}" in result.stdout
     assert shown.Tags()["images"] == ["Task"]
     assert shown.Images("Task")[0].width > 200
     settings = shown.summary_metadata["_hparams_/session_start_info"].plugin_data.content
@@ -118,6 +121,74 @@ def test_the_same_seed_gives_the_same_run(homework):
         curves.append([[point.value for point in shown.Scalars(tag)] for tag in TAGS])
     assert curves[0] == pytest.approx(np.array(curves[1]), rel=1e-4)
     assert (homework / "runs" / "2_1_123_128.1" / "model.pt").exists(), "the first run is kept"
+
+
+def test_runs_go_where_they_are_asked_to(homework):
+    result = run(homework, "--train_steps", 2, "--runs", "runs/learning_rate_0.1")
+    assert result.returncode == 0, result.stderr
+    assert "tensorboard --logdir runs/learning_rate_0.1/" in result.stdout
+    assert (homework / "runs" / "learning_rate_0.1" / "2_1_123_128" / "model.pt").exists()
+
+
+MINE = """
+from torch import nn
+from hw1 import MANN
+
+class Mine(MANN):
+    def __init__(self, num_classes, samples_per_class, hidden_dim):
+        super().__init__(num_classes, samples_per_class, hidden_dim)
+        self.scale = nn.Parameter(nn.init.ones_(self.layer1.bias_ih_l0.new_empty(1)))
+
+    def forward(self, images, labels):
+        return self.scale * super().forward(images, labels)
+"""
+
+
+def test_another_network_takes_the_place_of_mann(homework):
+    (homework / "mine.py").write_text(MINE)
+    options = ("--train_steps", 4, "--eval_freq", 2, "--model", "mine.py:Mine")
+    result = run(homework, *options)
+    assert result.returncode == 0, result.stderr
+    folder = homework / "runs" / "2_1_123_128_Mine"
+    assert curve(folder) == [2, 4]
+    assert "scale" in torch.load(folder / "model.pt", weights_only=True)
+    (homework / "runs" / "2_1_123_128_Mine").rename(homework / "runs" / "2_1_123_128")
+    said = refusal(homework, *options[:4], "--resume")
+    assert said == "The run in runs/2_1_123_128 has --model mine.py:Mine: keep to it."
+
+
+@pytest.mark.parametrize(
+    ("model", "line"),
+    [
+        ("Mine", "--model Mine: give a file and a class of it, as in mine.py:Mine."),
+        ("yours.py:Mine", "--model yours.py:Mine: give a file and a class of it"),
+        ("mine.py:Yours", "--model mine.py:Yours: mine.py has no torch.nn.Module of that name."),
+        ("mine.py:nn", "--model mine.py:nn: mine.py has no torch.nn.Module of that name."),
+        ("broken.py:Mine", "--model broken.py:Mine: broken.py cannot be imported: SyntaxError"),
+        ("typo.py:Mine", "--model typo.py:Mine (line 11) stopped with NameError: name 'sclae'"),
+        ("init.py:Mine", "--model init.py:Mine (line 7) stopped with NameError: name 'supper'"),
+        ("bad.py:Bad", "Problem 2a: forward returned shapes [[2, 2, 2]]; the handout asks for"),
+        (
+            "bad.py:Less",
+            "--model bad.py:Less: it has no loss_function; derive it from MANN of hw1.",
+        ),
+    ],
+)
+def test_a_network_that_cannot_be_used_is_one_line(homework, model, line):
+    (homework / "mine.py").write_text(MINE)
+    (homework / "broken.py").write_text(MINE + "(")
+    (homework / "typo.py").write_text(MINE.replace("self.scale *", "sclae *"))
+    (homework / "init.py").write_text(MINE.replace("super()", "supper()", 1))
+    (homework / "bad.py").write_text(
+        MINE.replace("Mine", "Bad").replace(
+            "self.scale * super().forward(images, labels)", "labels[0]"
+        )
+        + "class Less(nn.Linear):\n    def __init__(self, *shape):\n"
+        "        super().__init__(2, 2)\n"
+        "    def forward(self, images, labels):\n        return super().forward(labels)\n"
+    )
+    assert refusal(homework, "--model", model).startswith(line)
+    assert not (homework / "runs").exists()
 
 
 @pytest.mark.parametrize("workers", [0, 1])

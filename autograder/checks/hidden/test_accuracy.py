@@ -51,7 +51,9 @@ def test_accuracy(context, setting, check, failed, show):
     numbers = " and ".join(one.number for one in failed)
     first = f" This check is waiting for {numbers}: mend that first." if failed else ""
     if context.never_learns:
-        raise Failure(f"The loss has not taught the network anything in 4.1.{first}")
+        raise Failure(
+            f"With this loss another setting was not learnt, so this was not tried.{first}"
+        )
     other_loss = any(one.part == "loss" for one in failed)
     resume = context.train == "resume" and context.same_layers and not other_loss
     threshold = check.settings["threshold"]
