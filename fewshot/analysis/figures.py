@@ -69,7 +69,7 @@ def draw(figure: Figure, runs: dict[Setting, list[Run]], out: Path) -> None:
         for axes in (left, right):
             axes.set_xlabel("training step")
             axes.xaxis.set_major_formatter(lambda step, _: f"{step:,.0f}")
-            axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(5))
+            axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(5, steps=[1, 2, 5, 10]))
             axes.set_xlim(0)
         canvas.suptitle(f"{figure.title}\n", fontweight="bold")
         canvas.text(0.5, 0.89, describe(runs), ha="center", fontsize=8, color="#555555")
@@ -96,7 +96,7 @@ def draw_several(left: Axes, right: Axes, figure: Figure, runs: dict[Setting, li
     for number, (label, setting) in enumerate(figure.settings.items()):
         add_line(left, over_seeds(runs.get(setting, []), "Accuracy/test"), label, number)
         add_line(right, over_seeds(runs.get(setting, []), "Loss/test"), label, number)
-    chances = {setting.num_classes for setting in figure.settings.values()}
+    chances = {setting.num_classes for setting in runs}
     for N in chances:
         add_chance(left, 1 / N, "" if len(chances) == 1 else f", N = {N}")
     left.set_ylabel("query accuracy, unseen characters")

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 
 from fewshot.analysis.events import read_runs
+from fewshot.analysis.figures import LINES
 from tests.cluster import Cluster
 
 ROOT = Path(__file__).parents[2]
@@ -187,6 +189,12 @@ def test_runs_of_other_programs_are_drawn_as_they_are(tmp_path, data_folder, how
     last = np.mean([accuracy for _, accuracy in points[-10:]])
     assert accuracy == f"{last:.3f}", "no interval, for nobody measured one"
     assert (test_loss, training_loss, steps) == (f"{1 - last:.3f}", f"{0.9 - last:.3f}", "390")
+
+
+def test_lines_differ_in_grey_and_in_dashes():
+    greys = sorted(sum(np.array(to_rgb(color)) * (0.299, 0.587, 0.114)) for color, _ in LINES)
+    assert np.diff(greys).min() > 0.15
+    assert len({str(dashes) for _, dashes in LINES}) == len(LINES)
 
 
 def damage(file, how):
