@@ -2,13 +2,13 @@
 
 import argparse
 import os
-import signal
 import sys
 from functools import partial
 from pathlib import Path
 
 from fewshot.analysis import AnalysisError
 from fewshot.analysis.settings import SEED, TABLES
+from fewshot.commands import Parser, positive, run
 from fewshot.workers import WorkersError, cluster_workers, local_workers
 
 REPORT = Path("report/report.md")
@@ -18,25 +18,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        The exit status: 0, 1 if there is less than was asked for, 2 for what cannot be used.
+        The exit status: 0, 1 if there is less than was asked for, 2 for what cannot be used, 130
+        for Ctrl-C.
     """
     options = make_parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended politely, trainings save
-    try:
-        return options.run(options)
-    except (AnalysisError, WorkersError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped: run the same command again to go on.", file=sys.stderr)
-        return 130
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse, but what it cannot use is said in one line."""
-
-    def error(self, message: str):
-        self.exit(2, f"{self.prog}: {message}\n")
+    return run(lambda: options.run(options), (AnalysisError, WorkersError))
 
 
 def make_parser() -> Parser:
@@ -66,13 +52,6 @@ def make_parser() -> Parser:
     command.add_argument("report", type=Path, nargs="?", default=REPORT, metavar="FILE")
     command.set_defaults(run=run_pdf)
     return parser
-
-
-def positive(text: str) -> int:
-    """A number of things."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
-    return int(text)
 
 
 def run_problem(options: argparse.Namespace) -> int:

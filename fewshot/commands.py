@@ -1,0 +1,94 @@
+"""What the command lines of this package have in common: one line for what goes wrong."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+
+class CommandError(Exception):
+    """Why a command cannot go on, in a sentence that says what to do."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but what it cannot use is said in one line."""
+
+    def error(self, message: str):
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def positive(text: str) -> int:
+    """A number of things."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
+
+
+def run(command: Callable[[], int], errors: tuple[type[Exception], ...]) -> int:
+    """Run a command, and say in one line why it ended early.
+
+    Args:
+        command: returns its exit status.
+        errors: those whose message is a sentence for the person at the keyboard.
+
+    Returns:
+        The exit status: the command's, 2 for one of `errors`, 130 for Ctrl-C or SIGTERM.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return command()
+    except errors as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nStopped: run the same command again to go on.", file=sys.stderr)
+        return 130
+
+
+def save(path: Path, content: dict) -> None:
+    """`torch.save`, but a run killed half-way leaves the old file whole.
+
+    Raises:
+        CommandError: the file cannot be written.
+    """
+    partial = path.with_suffix(".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(content, partial)
+        os.replace(partial, path)
+    except (OSError, RuntimeError) as error:
+        partial.unlink(missing_ok=True)
+        raise CommandError(f"Cannot write {path}: is the disk full?") from error
+
+
+def load(path: Path, settings: dict) -> dict | None:
+    """What `save` has written, if it is of the same settings.
+
+    Args:
+        path: the file.
+        settings: what must be equal to the file's "settings" for a run to go on.
+
+    Returns:
+        The content; None if there is no file.
+
+    Raises:
+        CommandError: the file is damaged or of other settings.
+    """
+    if not path.exists():
+        return None
+    try:
+        content = torch.load(path, weights_only=True, map_location="cpu")
+        theirs = content["settings"]
+    except Exception as error:  # damage has many names
+        raise CommandError(f"{path} is damaged: delete it, or name another folder.") from error
+    for name, value in settings.items():
+        if theirs.get(name) != value:
+            raise CommandError(
+                f"{path} was made with {name} {theirs.get(name)}, not {value}: "
+                "keep to it, or name another folder."
+            )
+    return content

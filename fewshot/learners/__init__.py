@@ -1,0 +1,1 @@
+"""Learners: each learns from a few examples in its own way."""

@@ -1,0 +1,1 @@
+"""Learners that read examples one after the other and keep what they need in a state."""
