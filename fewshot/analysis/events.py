@@ -1,6 +1,5 @@
 """Read runs from their TensorBoard event files, whoever wrote them, finished or not."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +13,6 @@ from tensorboard.util.tensor_util import make_ndarray
 from fewshot.analysis.settings import Setting
 
 EVENTS = "events.out.tfevents.*"
-TAGS = ("Loss/train", "Loss/test", "Accuracy/test")
-NAME = re.compile(r"(?P<num_classes>\d+)_(?P<num_shot>\d+)_(?P<seed>\d+)_(?P<hidden_dim>\d+)")
 RECORD_BYTES = 16  # a record's length and two checksums
 REFERENCE = "reference"  # shipped runs, which are nobody's own
 
@@ -54,9 +51,9 @@ class Run:
     def is_of(self, setting: Setting, seed: int) -> bool:
         """Whether the run has a setting and a seed, by what it logged or else by its name."""
         if not self.settings:
-            return list(self.folder.parts[-len(setting.folder(seed).parts) :]) == list(
-                setting.folder(seed).parts
-            )
+            parent, name = self.folder.parts[-2:]
+            known = Path(parent, name) if parent.startswith("learning_rate_") else Path(name)
+            return known == setting.folder(seed)
         wanted = {**vars(setting), "random_seed": seed, "model": "MANN"}
         return all(self.settings.get(name, value) == value for name, value in wanted.items())
 

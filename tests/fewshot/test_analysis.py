@@ -191,6 +191,15 @@ def test_runs_of_other_programs_are_drawn_as_they_are(tmp_path, data_folder, how
     assert (test_loss, training_loss, steps) == (f"{1 - last:.3f}", f"{0.9 - last:.3f}", "390")
 
 
+def test_runs_of_other_programs_have_the_learning_rate_of_their_folder(tmp_path):
+    for rate, accuracy in (("0.1", 0.3), ("1e-05", 0.4)):
+        folder = tmp_path / "runs" / f"learning_rate_{rate}" / "3_1_123_128"
+        made_by_another_program(folder, [(step, accuracy) for step in range(20)])
+    assert draw(tmp_path, "problem4").returncode == 0
+    accuracies = {name: cells[0] for name, cells in rows(tmp_path, "problem4").items()}
+    assert accuracies == {"learning rate 0.1": "0.300", "learning rate 1e-05": "0.400"}
+
+
 def test_lines_differ_in_grey_and_in_dashes():
     greys = sorted(sum(np.array(to_rgb(color)) * (0.299, 0.587, 0.114)) for color, _ in LINES)
     assert np.diff(greys).min() > 0.15
