@@ -1,0 +1,1 @@
+"""Learners that compare a query with the support set in a learned space."""
