@@ -75,7 +75,7 @@ class Copier(nn.Module):
         self.bits, self.marks = preset.bits, preset.marks
         controller = preset.controller(preset.bits + preset.marks + preset.width)
         self.cell = NTM(controller, preset.slots, preset.width)
-        self.answer = nn.Linear(self.cell.outputs, preset.bits)
+        self.answer = nn.Linear(self.cell.output_size, preset.bits)
 
     def present(self, sequences: torch.Tensor) -> torch.Tensor:
         """What the machine sees: [B, L, bits] → [B, marks + 2L, bits + marks]."""

@@ -48,7 +48,7 @@ class LSTMController(nn.Module):
 
     def __init__(self, inputs: int, units: int):
         super().__init__()
-        self.outputs = units
+        self.output_size = units
         self.lstm = nn.LSTMCell(inputs, units)
         self.first = nn.Parameter(torch.zeros(2, units))
 
@@ -68,7 +68,7 @@ class FeedForwardController(nn.Module):
 
     def __init__(self, inputs: int, hidden: int, outputs: int):
         super().__init__()
-        self.outputs = outputs
+        self.output_size = outputs
         self.layers = nn.Sequential(
             nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, outputs), nn.ReLU()
         )
@@ -87,7 +87,7 @@ class NTM(nn.Module):
 
     Args:
         controller: a cell that takes the input and what was read, [B, inputs + width], and says
-            in `outputs` how wide its output is.
+            in `output_size` how wide its output is.
         slots: of the memory.
         width: of a slot.
     """
@@ -96,10 +96,10 @@ class NTM(nn.Module):
         super().__init__()
         self.controller = controller
         self.slots, self.width = slots, width
-        self.outputs = controller.outputs + width
+        self.output_size = controller.output_size + width
         # Of each head its key, β and γ, g, three shifts; then e and a.
         self.sizes = [2 * (width + 6), width, width]
-        self.heads = nn.Linear(controller.outputs, sum(self.sizes))
+        self.heads = nn.Linear(controller.output_size, sum(self.sizes))
         self.first_read = nn.Parameter(torch.zeros(width))
 
     def zero_state(self, batch_size: int) -> State:
@@ -114,7 +114,7 @@ class NTM(nn.Module):
         )
 
     def forward(self, input: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
-        """One step: input [B, inputs] → output [B, controller.outputs + width]."""
+        """One step: input [B, inputs] → output [B, output_size]."""
         memory, weights, read, inner = state
         h, inner = self.controller(torch.cat([input, read], dim=1), inner)
         where, erase, add = self.heads(h).split(self.sizes, dim=1)

@@ -4,6 +4,7 @@ A cell is a module with
 
     forward(input [B, inputs], state) → (output [B, outputs], the next state)
     zero_state(batch_size) → the state before the first step
+    output_size, the width of its outputs
 
 where a state is a named tuple of tensors whose first axis is the batch.
 """
