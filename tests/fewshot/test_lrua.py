@@ -210,6 +210,25 @@ def test_the_first_memory_gives_finite_gradients():
         assert weight.grad.abs().max() < 1e6
 
 
+def test_as_many_cells_are_least_used_as_there_are_reads_also_when_all_are_alike():
+    """A head that never writes where it has read writes to those alone."""
+    cell, state = make_cell(), draw_state()
+    state = state._replace(usage=torch.ones(BATCH, CELLS).double(), memory=state.memory * 0)
+    alphas = cell.heads.weight[2 * HEADS * WIDTH :]
+    with torch.no_grad():
+        alphas.zero_()
+        cell.heads.bias[2 * HEADS * WIDTH :] = -900
+    _, end = cell(draw(BATCH, INPUTS), state)
+    assert (end.memory.ne(0).all(dim=2).sum(dim=1) == HEADS).all()
+    assert (end.memory.ne(0).any(dim=2).sum(dim=1) == HEADS).all()
+
+
+def test_no_gradient_flows_through_the_usage():
+    _, end = unroll(make_cell(), draw(BATCH, STEPS, INPUTS).requires_grad_())
+    assert not end.usage.requires_grad
+    assert end.reads.requires_grad
+
+
 def test_more_reads_than_cells_are_refused():
     with pytest.raises(ValueError, match="5 reads need as many cells, and there are 4"):
         MANNCell(INPUTS, memory_size=4, nb_reads=5)
