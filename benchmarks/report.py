@@ -1,8 +1,9 @@
-"""What every benchmark prints: the machine, a table or a ratio."""
+"""What every benchmark does: take turns, and print the machine, a table or a ratio."""
 
 import os
 import platform
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from statistics import median
 
 import torch
@@ -14,6 +15,28 @@ def machine() -> str:
         f"{_processor()}, {os.cpu_count()} cores; "
         f"torch {torch.__version__}, {torch.get_num_threads()} threads"
     )
+
+
+def medians(
+    ways: dict[str, Callable[[], object]],
+    rounds: int,
+    repeats: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, float]:
+    """Seconds that each way takes, the median over the rounds; one more round before warms up.
+
+    A round runs every way in turn, `repeats` times each, so that a disturbance of the machine
+    meets all of them.
+    """
+
+    def seconds(way: Callable[[], object]) -> float:
+        start = clock()
+        for _ in range(repeats):
+            way()
+        return (clock() - start) / repeats
+
+    times = [{name: seconds(way) for name, way in ways.items()} for _ in range(rounds + 1)]
+    return {name: median(of_round[name] for of_round in times[1:]) for name in ways}
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -14,14 +14,11 @@ machine meets all of them; times are medians over the rounds, in milliseconds a 
 """
 
 import argparse
-import time
-from collections.abc import Callable
-from statistics import median
 
 import torch
 from torch.utils.data import default_collate
 
-from benchmarks.report import machine, print_table
+from benchmarks.report import machine, medians, print_table
 from fewshot.data.episodes import Episodes
 from fewshot.data.store import Store
 from solutions.load_data import DataGenerator
@@ -59,7 +56,7 @@ def _row(folder: str, store: Store, num_shot: int, num_classes: int) -> list[str
         [torch.randint(len(as_floats), (count,)) for _ in range(2 * BATCHES * (ROUNDS + 1))]
     )
 
-    times = _medians(
+    times = medians(
         {
             "episodes": lambda: episodes.blocks(BATCH),
             "index_select": lambda: as_floats.index_select(0, next(places)).view(shape),
@@ -67,7 +64,9 @@ def _row(folder: str, store: Store, num_shot: int, num_classes: int) -> list[str
                 as_bytes.index_select(0, next(places)).to(torch.float32).div_(255).view(shape)
             ),
             "homework": lambda: default_collate([homework._sample() for _ in range(BATCH)]),
-        }
+        },
+        ROUNDS,
+        BATCHES,
     )
     return [
         f"({num_shot}, {num_classes})",
@@ -78,19 +77,6 @@ def _row(folder: str, store: Store, num_shot: int, num_classes: int) -> list[str
         f"{1e3 * times['homework']:.1f}",
         f"{times['homework'] / times['episodes']:.0f}",
     ]
-
-
-def _medians(ways: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Seconds a batch of each way, the median over the rounds; one more round before warms up."""
-    rounds = [{name: _seconds(way) for name, way in ways.items()} for _ in range(ROUNDS + 1)]
-    return {name: median(seconds[name] for seconds in rounds[1:]) for name in ways}
-
-
-def _seconds(way: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    for _ in range(BATCHES):
-        way()
-    return (time.perf_counter() - start) / BATCHES
 
 
 if __name__ == "__main__":
