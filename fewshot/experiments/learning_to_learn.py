@@ -22,6 +22,7 @@ from tqdm import tqdm
 from fewshot.commands import CommandError, Parser, load, positive, run, save
 from fewshot.data.episodes import Episodes
 from fewshot.data.errors import DataError
+from fewshot.data.soften import soften
 from fewshot.data.store import SIDE, Store
 from fewshot.learners.blackbox.queue_memory import QueueMemoryCell
 from fewshot.learners.blackbox.unroll import unroll
@@ -137,7 +138,7 @@ class Experiment:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
-        store = Store.load(options.data)
+        store = soften(Store.load(options.data))
         self.train, self.test = (
             Episodes(store, store.split("lake", part), options.classes, seed=options.seed)
             for part in ("train", "test")

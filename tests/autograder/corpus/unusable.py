@@ -178,9 +178,10 @@ if __name__ == "__main__":
     ),
     hw1(
         "plots_at_import",
-        "matplotlib",
+        "seaborn",  # not installed, unlike matplotlib, which may be
         "class MANN(",
-        "import matplotlib.pyplot as plt\n\nplt.plot([1, 2])\nplt.show()\n\n\nclass MANN(",
+        "import matplotlib.pyplot as plt\nimport seaborn as sns\n\n"
+        "sns.lineplot([1, 2])\nplt.plot([1, 2])\nplt.show()\n\n\nclass MANN(",
         graded=PARTS,
     ),
     hw1(
