@@ -1,0 +1,77 @@
+"""Neighbours and a network on irises, through the command line."""
+
+import re
+import signal
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fewshot.experiments.iris_knn import accuracy, confusions, draw, main
+
+
+@pytest.fixture(autouse=True)
+def handler():
+    """The command changes what SIGTERM does."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_thirty_flowers_in_two_parts():
+    train, test, species, truth = draw(1)
+    assert train.shape == (24, 4)
+    assert test.shape == (6, 4)
+    assert (len(species), len(truth)) == (24, 6)
+    assert not np.array_equal(test, draw(2)[1])
+    assert np.array_equal(test, draw(1)[1])
+
+
+def test_neighbours_are_counted_right():
+    """The confusion matrix against three neighbours found by hand."""
+    train, test, species, truth = draw(3)
+    named = []
+    for flower in test:
+        near = np.argsort(((train - flower) ** 2).sum(axis=1))[:3]
+        named.append(np.bincount(species[near], minlength=3).argmax())
+    expected = np.zeros((3, 3), int)
+    np.add.at(expected, (truth, named), 1)
+    assert np.array_equal(confusions(3)[0], expected)
+    assert accuracy(expected) == np.mean(truth == named)
+
+
+def test_the_sources_numbers(tmp_path, capsys):
+    """Its draw is not known; the default seed's happens to have both of its numbers."""
+    assert main(["--draws", "25", "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"neighbours: 83\.33 %", said)
+    assert re.search(r"13-13-13: 50\.00 %", said)
+    means = [float(mean) for mean in re.findall(r": (\S+) ± ", said)]
+    assert means[0] > means[1] + 20
+    for name in ("flowers.png", "confusion.png"):
+        picture = np.asarray(Image.open(tmp_path / name).convert("L"))
+        assert min(picture.shape) > 500
+        assert picture.std() > 10
+
+
+def test_one_draw_alone(tmp_path, capsys):
+    assert main(["--draws", "1", "--seed", "7", "--out", str(tmp_path)]) == 0
+    assert "±" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--draws", "0"], "'0' is no number from 1 on"),
+        (["--seed", "-1"], "argument --seed: -1 is below 0"),
+        (["--draws", "1", "--out", "README.md"], "Cannot write into README.md"),
+    ],
+)
+def test_what_is_wrong_is_one_line(words, said, capsys):
+    try:
+        status = main(words)
+    except SystemExit as end:
+        status = end.code
+    assert status == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
