@@ -23,10 +23,12 @@ class Prototypical(Learner):
     """
 
     setting = "batch norm: running"
+    batch = 2
+    rate = 2e-3
 
     def __init__(self, num_classes: int, num_shot: int) -> None:
         super().__init__()
-        self.train_way = max(20, num_classes)
+        self.train_way = max(60, num_classes)  # as in the paper
         self.embed = ConvNet()
 
     def forward(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

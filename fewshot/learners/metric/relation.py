@@ -29,9 +29,11 @@ class Relation(Learner):
     """
 
     setting = "batch norm: running"
+    rate = 2e-3
 
     def __init__(self, num_classes: int, num_shot: int) -> None:
         super().__init__()
+        self.batch = max(1, 160 // num_classes)  # 160 queries in a step
         # The sides of an image: 28, 13, 5, 5, 5.
         self.embed = nn.Sequential(
             *block(1, padding=0, pool=True),

@@ -27,6 +27,8 @@ class Siamese(Learner):
     """
 
     setting = "batch norm: running"
+    batch = 8
+    rate = 2e-3
     margin = 1.0
 
     def __init__(self, num_classes: int, num_shot: int) -> None:
