@@ -26,6 +26,7 @@ from fewshot.experiments.sinusoids import (
     TEST_TASKS,
     Waves,
     command_line,
+    examples,
     interval,
     train,
 )
@@ -245,12 +246,6 @@ def picture(
         steps.set_ylabel("mean squared error")
         figure.legend(*tasks[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
         figure.savefig(file)
-
-
-def examples(amplitudes: torch.Tensor, phases: torch.Tensor) -> list[int]:
-    """Two test tasks to draw: the first, and the first after it of quite another phase."""
-    far = ((phases - phases[0]).abs() > 1).flatten() & (amplitudes > 0.9).flatten()
-    return [0, int(far.nonzero()[0])]
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -133,6 +133,12 @@ def interval(errors: torch.Tensor) -> str:
     return f"{errors.mean().item():.4f} ± {half:.4f}"
 
 
+def examples(amplitudes: torch.Tensor, phases: torch.Tensor) -> list[int]:
+    """Two test tasks to draw: the first, and the first after it of quite another phase."""
+    far = ((phases - phases[0]).abs() > 1).flatten() & (amplitudes > 0.9).flatten()
+    return [0, int(far.nonzero()[0])]
+
+
 def command_line(
     name: str, description: str, presets: dict, arguments: list[str] | None
 ) -> argparse.Namespace:
