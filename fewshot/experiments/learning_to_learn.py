@@ -24,6 +24,7 @@ from fewshot.data.episodes import Episodes
 from fewshot.data.errors import DataError
 from fewshot.data.soften import soften
 from fewshot.data.store import SIDE, Store
+from fewshot.data.turns import quarter_turns
 from fewshot.learners.blackbox.queue_memory import QueueMemoryCell
 from fewshot.learners.blackbox.unroll import unroll
 
@@ -139,10 +140,11 @@ class Experiment:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         store = soften(Store.load(options.data))
-        self.train, self.test = (
-            Episodes(store, store.split("lake", part), options.classes, seed=options.seed)
-            for part in ("train", "test")
-        )
+        known = quarter_turns(store, store.split("lake", "train"))
+        everybody = torch.arange(len(known.characters))
+        self.train = Episodes(known, everybody, options.classes, seed=options.seed)
+        new = store.split("lake", "test")
+        self.test = Episodes(store, new, options.classes, seed=options.seed)
         self.test.sequences(1, options.images_per_class)  # too many are refused now
         torch.manual_seed(options.seed)
         self.model = Model(

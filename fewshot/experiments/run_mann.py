@@ -21,7 +21,9 @@ from tqdm import tqdm
 from fewshot.commands import CommandError, Parser, load, positive, run, save
 from fewshot.data.episodes import Episodes
 from fewshot.data.errors import DataError
+from fewshot.data.soften import soften
 from fewshot.data.store import SIDE, Store
+from fewshot.data.turns import quarter_turns
 from fewshot.learners.blackbox.lrua import MANNCell
 from fewshot.learners.blackbox.unroll import unroll
 
@@ -106,16 +108,6 @@ def shrink(store: Store) -> Store:
     images = store.images.view(*store.images.shape[:2], SIDE, SIDE).to(torch.float32)
     small = F.interpolate(images, size=SMALL, mode="area").round().to(torch.uint8)
     return Store(small.flatten(2), store.characters)
-
-
-def turn(store: Store, characters: torch.Tensor) -> Store:
-    """The characters named, and again turned by 90, 180 and 270 degrees.
-
-    A turned character is a new character, so there are four times as many to learn from.
-    """
-    images = store.images[characters].unflatten(2, (SMALL, SMALL))
-    turned = torch.cat([images.rot90(quarter, dims=(2, 3)) for quarter in range(4)])
-    return Store(turned.flatten(2), [store.characters[i] for i in characters] * 4)
 
 
 def wobble(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -308,7 +300,7 @@ def known_characters(options: argparse.Namespace, store: Store) -> Episodes:
     """Episodes to train on, of the 964 characters of images_background."""
     characters = store.split("lake", "train")
     if options.augment:
-        store = turn(store, characters)
+        store = quarter_turns(store, characters)
         characters = torch.arange(len(store.characters))
     return Episodes(store, characters, options.num_classes, seed=options.seed)
 
@@ -374,7 +366,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     modes = {"train": train, "test": test}
     return run(
-        lambda: modes[options.mode](options, shrink(Store.load(options.data))),
+        lambda: modes[options.mode](options, shrink(soften(Store.load(options.data)))),
         (CommandError, DataError, OSError),
     )
 

@@ -9,6 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from fewshot.data.episodes import Episodes
 from fewshot.data.store import Store
+from fewshot.data.turns import quarter_turns
 from fewshot.experiments import run_mann
 
 CHARACTERS = 1623
@@ -99,7 +100,7 @@ def test_small_images_keep_their_shades_and_places(store):
 
 def test_turned_characters_are_new_ones(store):
     small, chosen = run_mann.shrink(store), torch.tensor([3, 7])
-    turned = run_mann.turn(small, chosen)
+    turned = quarter_turns(small, chosen)
     assert turned.images.shape == (8, 20, 400)
     for quarter in range(4):
         for place, character in enumerate(chosen):
