@@ -2,7 +2,7 @@
 
 Digits go through one network, to points of a plane. Points of the same digit are drawn together,
 those of different digits are pushed a margin apart (Hadsell, Chopra and LeCun, 2006). The digits,
-the network and the epochs are those of "Hands-On One-shot Learning with Python"; its pairs,
+the network and the epochs are those of "Hands-On One-shot Learning with Python"; its batches,
 learning rate and faults are behind `--source`. What the source does not measure is measured here:
 whether a digit that the network has not seen lies nearest to one of its kind.
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import torch
+import torch.nn.functional as F
 from matplotlib.figure import Figure
 from sklearn.neighbors import KNeighborsClassifier
 from torch import nn
@@ -80,6 +81,15 @@ def partners(labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     return torch.multinomial(allowed.float(), 1, generator=generator)[:, 0]
 
 
+def shifted(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Each digit at random up to one pixel off in both directions: uint8 [D, 784] → the same."""
+    padded = F.pad(images.unflatten(1, (mnist.SIDE, mnist.SIDE)), (1, 1, 1, 1))
+    offsets = torch.randint(3, (2, len(images), 1), generator=generator)
+    row, column = offsets + torch.arange(mnist.SIDE)
+    digit = torch.arange(len(images))[:, None, None]
+    return padded[digit, row[:, :, None], column[:, None]].flatten(1)
+
+
 class Experiment:
     """Digits, a network and its optimizer, which can be saved after any epoch.
 
@@ -108,9 +118,10 @@ class Experiment:
         self.history: list[float] = []
 
     def loss(self, digits: torch.Tensor) -> torch.Tensor:
-        """Of all pairs of some digits; the two kinds of pair count the same, a scalar."""
+        """Of all pairs of some digits, each a little moved; the two kinds count the same."""
         images, labels = self.train
-        points = self.model(images[digits].to(torch.float32) / 255)
+        moved = shifted(images[digits], self.generator)
+        points = self.model(moved.to(torch.float32) / 255)
         a, b = torch.triu_indices(len(digits), len(digits), 1)
         same = labels[digits[a]] == labels[digits[b]]
         losses = contrastive(distance(points[a], points[b]), same, MARGIN)
@@ -264,8 +275,9 @@ def main(argv: list[str] | None = None) -> int:
     add(
         "--source",
         action="store_true",
-        help=f"as the source: {SOURCE_BATCH} random pairs in a batch, a rate of {SOURCE_RATE}, no "
-        "ReLU after the convolutions, a distance whose gradient at 0 is not a number",
+        help=f"as the source: {SOURCE_BATCH} random pairs in a batch, a rate of {SOURCE_RATE}, "
+        "digits that are not moved, no ReLU after the convolutions, and a distance whose "
+        "gradient at 0 is not a number",
     )
     add("--seed", type=int, default=1, help="of the digits' parts, the weights and the pairs")
     add("--threads", type=positive, default=2)

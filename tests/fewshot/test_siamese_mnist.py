@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from fewshot.experiments import siamese_mnist
-from fewshot.experiments.siamese_mnist import main, partners
+from fewshot.experiments.siamese_mnist import main, partners, shifted
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +98,8 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(digits, tmp_path, capsys, m
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_loss_is_that_of_all_pairs(digits):
+def test_loss_is_that_of_all_pairs(digits, monkeypatch):
+    monkeypatch.setattr(siamese_mnist, "shifted", lambda images, _: images)
     options = argparse.Namespace(data=digits, seed=1, source=False, epochs=1)
     experiment = siamese_mnist.Experiment(options)
     chosen = torch.arange(6)
@@ -126,6 +127,17 @@ def test_points_that_meet(digits, tmp_path, capsys, monkeypatch):
     assert run(digits, tmp_path / "a", "--epochs", "1") == 0
     assert run(digits, tmp_path / "b", "--epochs", "1", "--source") == 2
     assert "two points met" in capsys.readouterr().err
+
+
+def test_digits_move_by_a_pixel():
+    """Every one of the nine moves comes, in 900 draws; missing one has a chance of 1e-45."""
+    image = torch.zeros(28, 28, dtype=torch.uint8)
+    image[10, 20] = 7
+    moved = shifted(image.view(1, -1).repeat(900, 1), torch.Generator().manual_seed(1))
+    assert moved.shape == (900, 784)
+    assert (moved.sum(dim=1) == 7).all()
+    places = {divmod(place, 28) for place in moved.argmax(dim=1).tolist()}
+    assert places == {(row, column) for row in (9, 10, 11) for column in (19, 20, 21)}
 
 
 def test_partners():
