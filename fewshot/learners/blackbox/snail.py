@@ -112,7 +112,7 @@ class SNAIL(Learner):
         num_shot: K; the convolutions see a support of N·K images.
     """
 
-    batch = 32
+    batch = 8
     setting = "batch norm: running"
 
     def __init__(self, num_classes: int, num_shot: int) -> None:
