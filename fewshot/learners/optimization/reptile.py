@@ -22,8 +22,9 @@ class Reptile(Learner):
 
         φ ← φ + ε (mean over tasks of φ̃ - φ)                          (algorithm 2)
 
-    with ε falling from 1 to 0. No task is split into support and query: a training task has more
-    images of each class than the test task shows, and each is seen once.
+    with ε falling from 1 to 0: a step along φ - mean φ̃ in place of a gradient. No task is split
+    into support and query: a training task has more images of each class than the test task shows,
+    and each is seen once.
 
     Args:
         num_classes: N of the task.
@@ -43,7 +44,8 @@ class Reptile(Learner):
         self.net = net or convolutional(num_classes, filters=64)
 
     def start(self) -> None:
-        """Nothing to make: every task has an optimizer of its own."""
+        """Make the outer optimizer; every task has an inner one of its own."""
+        self.optimizer = torch.optim.SGD(self.net.parameters(), lr=1.0)
 
     def inner_optimizer(self, net: nn.Module) -> torch.optim.Optimizer:
         """Adam without momentum: what it takes from one task to the next would be noise."""
@@ -81,11 +83,13 @@ class Reptile(Learner):
             ),
             strict=True,
         )
+        adapted = zip(*(net.parameters() for net in nets), strict=True)
         with torch.no_grad():
-            for weight, *theirs in zip(
-                self.net.parameters(), *(net.parameters() for net in nets), strict=True
-            ):
-                weight.lerp_(torch.stack(theirs).mean(0), 1 - spent)
+            for weight, theirs in zip(self.net.parameters(), adapted, strict=True):
+                weight.grad = weight - torch.stack(theirs).mean(0)
+        self.optimizer.param_groups[0]["lr"] = 1 - spent
+        self.optimizer.step()
+        self.optimizer.zero_grad()
         return sum(losses) / len(losses)
 
     def forward(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
