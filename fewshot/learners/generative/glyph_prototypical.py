@@ -1,5 +1,7 @@
 """A prototypical network that has only ever seen invented characters."""
 
+import functools
+
 import torch
 
 from fewshot.data.episodes import Episodes
@@ -41,6 +43,7 @@ class GlyphPrototypical(Prototypical):
         return super().step(self.glyphs, spent)
 
 
+@functools.cache
 def glyph_store(seed: int) -> Store:
     """All glyphs of a seed in memory."""
     images = generate(seed)

@@ -1,0 +1,1 @@
+"""Learners side by side: the same blocks, time and test tasks, and one table."""

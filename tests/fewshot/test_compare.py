@@ -1,0 +1,157 @@
+"""Learners side by side, from the command line: trained, stopped, gone on with, shown."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from PIL import Image
+
+from fewshot.experiments.compare.__main__ import main
+from tests.cluster import Cluster
+
+COMMAND = [sys.executable, "-m", "fewshot.experiments.compare"]
+ROW = re.compile(r"\| (\w+) \| (\d+\.\d) ± (\d+\.\d) \| ([\d,]+) \| ([\d,]+) \|")
+
+
+def options(data, out, *more, learners=("nearest_pixels", "prototypical"), minutes=0.03):
+    """Of a comparison that takes seconds."""
+    given = [f"--data={data}", f"--out={out}", f"--minutes={minutes}", "--split=cs330", "--jobs=1"]
+    return [*given, *more, "--learners", *learners]
+
+
+@pytest.fixture(scope="module")
+def finished(data_folder, tmp_path_factory):
+    """The folder of a comparison that is over."""
+    out = tmp_path_factory.mktemp("compare")
+    assert main(options(data_folder, out)) == 0
+    return out / "cs330_5_way_1_shot_0.03_min"
+
+
+def rows(folder):
+    """Learner → accuracy, interval, parameters and steps, as the table has them."""
+    found = ROW.findall((folder / "table.md").read_text())
+    return {name: [float(cell.replace(",", "")) for cell in cells] for name, *cells in found}
+
+
+def test_the_table_says_what_was_measured(finished):
+    table = rows(finished)
+    assert table.keys() == {"nearest_pixels", "prototypical"}
+    assert table["nearest_pixels"][2:] == [0, 0]
+    # Guessing is right in 20 ± 1 %.
+    assert 30 < table["nearest_pixels"][0] < 60
+    assert table["prototypical"][2] == 111_936
+    assert table["prototypical"][3] >= 1
+    for name, (accuracy, interval, _, steps) in table.items():
+        outcome = json.loads((finished / name / "outcome.json").read_text())
+        assert outcome["tasks"] == 1000
+        assert round(100 * outcome["accuracy"], 1) == accuracy
+        assert round(100 * outcome["interval"], 1) == interval
+        assert outcome["steps"] == steps
+        assert 0.5 < interval < 3
+
+
+def test_the_time_is_kept(finished):
+    with (finished / "prototypical" / "log.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert 1.8 <= float(lines[-1]["seconds"]) < 20  # the last step may begin just before
+    assert int(lines[-1]["steps"]) == rows(finished)["prototypical"][3]
+
+
+def test_the_figure_is_a_picture(finished):
+    with Image.open(finished / "compare.png") as picture:
+        assert picture.size[0] > 800
+        assert len(picture.convert("RGB").getcolors(1 << 20)) > 20
+
+
+def test_what_is_finished_is_not_trained_again(finished, data_folder, capsys):
+    before = (finished / "prototypical" / "checkpoint.pt").stat().st_mtime_ns
+    assert main(options(data_folder, finished.parent)) == 0
+    assert (finished / "prototypical" / "checkpoint.pt").stat().st_mtime_ns == before
+    assert "prototypical" in capsys.readouterr().out
+
+
+def wait_for(file, seconds=60):
+    """Until a file is there."""
+    end = time.monotonic() + seconds
+    while not file.exists():
+        assert time.monotonic() < end, f"no {file.name}"
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGKILL])
+def test_a_stopped_comparison_goes_on(kill, data_folder, tmp_path):
+    given = options(data_folder, tmp_path, learners=["mann"], minutes=0.4)
+    folder = tmp_path / "cs330_5_way_1_shot_0.4_min" / "mann"
+    process = subprocess.Popen([*COMMAND, *given], stderr=subprocess.PIPE, text=True)
+    wait_for(folder / "checkpoint.pt")
+    process.send_signal(kill)
+    said = process.communicate(timeout=60)[1]
+    if kill == signal.SIGINT:
+        assert process.returncode == 130
+        assert "run the same command again" in said
+        assert "Traceback" not in said
+    assert not (folder / "outcome.json").exists()
+    with (folder / "log.csv").open(newline="") as file:
+        earlier = list(csv.DictReader(file))
+
+    assert main(given) == 0
+    with (folder / "log.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert lines[: len(earlier)] == earlier
+    steps = [int(line["steps"]) for line in lines]
+    assert steps == sorted(set(steps))
+    # Trained for the rest of its time and not for all of it again.
+    assert float(lines[-1]["seconds"]) < 0.4 * 60 + 5
+
+
+def test_workers_of_a_cluster_train_too(data_folder, tmp_path):
+    cluster = Cluster(tmp_path)
+    try:
+        cluster.add_worker()
+        assert main(options(data_folder, tmp_path, f"--cluster={cluster.address}")) == 0
+    finally:
+        cluster.end()
+    assert rows(tmp_path / "cs330_5_way_1_shot_0.03_min").keys() == {
+        "nearest_pixels",
+        "prototypical",
+    }
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["--learners", "prototypica"], "there is no learner 'prototypica'"),
+        (["--minutes", "0"], "'0' is no number of minutes"),
+        (["--num_shot", "0"], "'0' is no number from 1 on"),
+        (["--split", "omniglot"], "invalid choice: 'omniglot'"),
+        (["--data", "nowhere"], "There is no folder nowhere: make it with"),
+    ],
+)
+def test_what_cannot_be_used_is_said_in_a_line(wrong, said, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        sys.exit(main(["--out", str(tmp_path), *wrong]))
+    assert ended.value.code == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert said in lines[0]
+    assert not list(tmp_path.iterdir())
+
+
+def test_too_many_classes_are_refused(data_folder, tmp_path, capsys):
+    given = options(data_folder, tmp_path, "--num_classes=424", learners=["nearest_pixels"])
+    assert main(given) == 1
+    assert capsys.readouterr().err == ("num_classes is 424: the split's characters are only 423.\n")
+
+
+def test_a_damaged_checkpoint_is_named(data_folder, tmp_path, capsys):
+    folder = tmp_path / "cs330_5_way_1_shot_0.03_min" / "prototypical"
+    folder.mkdir(parents=True)
+    (folder / "checkpoint.pt").write_bytes(os.urandom(100))
+    assert main(options(data_folder, tmp_path, learners=["prototypical"])) == 1
+    assert "checkpoint.pt is damaged: delete it" in capsys.readouterr().err
