@@ -163,7 +163,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     add = parser.add_argument
     add("--data", type=Path, default=Path("omniglot_resized"), help="the images")
-    add("--steps", type=positive, default=2500, help="of learning the representation")
+    add("--steps", type=positive, default=1200, help="of learning the representation")
     add("--tasks", type=positive, default=1000, help="of each kind")
     add("--seed", type=int, default=1)
     add("--out", type=Path, default=Path("runs/k_shot_prior"), help="checkpoint and results")

@@ -254,7 +254,7 @@ def main(argv: list[str] | None = None) -> int:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--batches", type=positive, default=400, help=f"of {BATCH} quadratics, to learn from")
+    add("--batches", type=positive, default=200, help=f"of {BATCH} quadratics, to learn from")
     add("--seed", type=int, default=1)
     add("--out", type=Path, default=Path("runs/learned_optimizer"), help="checkpoints and results")
     options = parser.parse_args(argv)
