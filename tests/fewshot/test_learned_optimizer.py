@@ -20,11 +20,8 @@ from fewshot.experiments.learned_optimizer import (
     tune,
     unroll,
 )
-from fewshot.learners.optimization.learned_optimizer import (
-    LearnedOptimizer,
-    TwoLSTMs,
-    preprocess,
-)
+from fewshot.learners.optimization.gradients import preprocess
+from fewshot.learners.optimization.learned_optimizer import LearnedOptimizer, TwoLSTMs
 
 KINDS = [LearnedOptimizer, TwoLSTMs]
 

@@ -10,9 +10,10 @@ import math
 import torch
 from torch import nn
 
+from fewshot.learners.optimization.gradients import preprocess
+
 HIDDEN = 20
 SCALE = 0.1  # of an update, so that the first ones are small
-P = 10.0  # of the gradient's preprocessing
 
 State = tuple[torch.Tensor, torch.Tensor]
 
@@ -93,16 +94,3 @@ class TwoLSTMs(LearnedOptimizer):
         keep, take = self.gates(hidden).sigmoid().unbind(dim=1)
         theta = keep.view_as(theta) * theta + (take * self.update(hidden)[:, 0]).view_as(theta)
         return theta, state
-
-
-def preprocess(gradient: torch.Tensor) -> torch.Tensor:
-    """Gradients of all magnitudes as two numbers near [-1, 1] (appendix A): [...] → [..., 2].
-
-    (log|∇| / p, sgn ∇)    if |∇| ≥ e^-p
-    (-1, e^p ∇)            otherwise
-    """
-    large = gradient.abs() >= math.exp(-P)
-    size = torch.where(large, gradient.abs(), 1.0).log() / P
-    first = torch.where(large, size, -1.0)
-    second = torch.where(large, gradient.sign(), gradient * math.exp(P))
-    return torch.stack([first, second], dim=-1)
