@@ -20,7 +20,7 @@ demo: venv
 	echo "Pages to look at: runs/solutions.html and runs/starter.html"
 
 test: venv
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: venv
 	$(BIN)/ruff check .
@@ -40,5 +40,6 @@ $(INSTALLED): requirements.txt pyproject.toml
 	  "Python 3.11 or newer is needed, for example: make PYTHON=python3.12 $(MAKECMDGOALS)")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -r requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps easyfsl==1.5.0  # the tests compare with it, without torchvision
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	@touch $(INSTALLED)
