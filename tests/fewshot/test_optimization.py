@@ -413,6 +413,7 @@ def test_a_step_learns(name, episodes):
     learner.batch = 2
     before = {key: value.clone() for key, value in learner.state_dict().items()}
     learner.start()
+    assert learner.optimizer is not None, "or compare takes it for one that has nothing to learn"
     assert math.isfinite(learner.step(episodes, 0.0))
     moved = {key for key, value in learner.named_parameters() if not value.equal(before[key])}
     assert moved == dict(learner.named_parameters()).keys()
