@@ -249,7 +249,7 @@ def draw_points(points: np.ndarray, labels: np.ndarray, accuracy: float, file: P
     """Unseen digits as digits where the network puts them: [D, 2] and their labels [D]."""
     colors = mpl.colormaps["tab10"].colors
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(6, 6))
+        figure = Figure(figsize=(6, 5.4))
         axes = figure.subplots()
         axes.scatter(*points.T, s=0)  # for the limits
         for (x, y), label in zip(points, labels, strict=True):
