@@ -4,7 +4,8 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
@@ -49,6 +50,20 @@ def run(command: Callable[[], int], errors: tuple[type[Exception], ...]) -> int:
         return 130
 
 
+@contextmanager
+def results_in(folder: Path) -> Iterator[None]:
+    """Make the folder that a command leaves its results in.
+
+    Raises:
+        CommandError: it cannot be made, or not be written into.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise CommandError(f"Cannot write into {folder}: {error.strerror}.") from error
+
+
 def save(path: Path, content: dict) -> None:
     """`torch.save`, but a run killed half-way leaves the old file whole.
 
@@ -61,7 +76,8 @@ def save(path: Path, content: dict) -> None:
         torch.save(content, partial)
         os.replace(partial, path)
     except (OSError, RuntimeError) as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         raise CommandError(f"Cannot write {path}: is the disk full?") from error
 
 

@@ -22,7 +22,7 @@ from torch import nn
 from torch.func import functional_call, vmap
 
 from fewshot.analysis.figures import LINES
-from fewshot.commands import CommandError, run
+from fewshot.commands import CommandError, results_in, run
 from fewshot.experiments.sinusoids import (
     STYLE,
     TEST_POINTS,
@@ -227,13 +227,10 @@ def main(arguments: list[str] | None = None) -> int:
             batch = preset.tasks.batch(preset.batch, preset.shots, preset.shots, generator)
             return model.errors(*batch, INNER_STEPS).mean()
 
-        try:
-            options.out.mkdir(parents=True, exist_ok=True)
+        with results_in(options.out):
             optimizer = torch.optim.Adam(model.parameters(), preset.rate, fused=True)
             train(model, optimizer, loss, options)
             report(model, options)
-        except OSError as error:
-            raise CommandError(f"Cannot write into {options.out}: {error.strerror}.") from error
         return 0
 
     return run(command, (CommandError,))

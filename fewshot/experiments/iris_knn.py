@@ -25,7 +25,7 @@ from sklearn.neural_network import MLPClassifier
 from tqdm import tqdm
 
 from fewshot.analysis.figures import STYLE
-from fewshot.commands import CommandError, Parser, positive, run
+from fewshot.commands import CommandError, Parser, positive, results_in, run
 
 POINTS = 30
 TEST = 0.2  # of the points
@@ -160,12 +160,9 @@ def main(argv: list[str] | None = None) -> int:
         )
         print(report(results))
         files = options.out / "flowers.png", options.out / "confusion.png"
-        try:
-            options.out.mkdir(parents=True, exist_ok=True)
+        with results_in(options.out):
             draw_flowers(options.seed, files[0])
             draw_confusions(results, files[1])
-        except OSError as error:
-            raise CommandError(f"Cannot write into {options.out}: {error.strerror}.") from error
         print("Figures:", *files)
         return 0
 

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from fewshot.analysis.figures import STYLE
-from fewshot.commands import CommandError, Parser, load, positive, run, save
+from fewshot.commands import CommandError, Parser, load, positive, results_in, run, save
 from fewshot.data.episodes import Episodes
 from fewshot.data.errors import DataError
 from fewshot.data.store import Store
@@ -173,13 +173,10 @@ def main(argv: list[str] | None = None) -> int:
         torch.manual_seed(options.seed)
         store = Store.load(options.data)
         learner = KShot(5, 1)
-        try:
-            options.out.mkdir(parents=True, exist_ok=True)
+        with results_in(options.out):
             train(learner, store, options)
             results = examine(learner, store, options.tasks, 1000 + options.seed)
             report(learner, results, options)
-        except OSError as error:
-            raise CommandError(f"Cannot write into {options.out}: {error.strerror}.") from error
         return 0
 
     return run(command, (CommandError, DataError))

@@ -22,7 +22,7 @@ from torch import nn
 from tqdm import tqdm
 
 from fewshot.analysis.figures import STYLE
-from fewshot.commands import CommandError, Parser, load, positive, run, save
+from fewshot.commands import CommandError, Parser, load, positive, results_in, run, save
 from fewshot.learners.learner import cosine
 from fewshot.learners.optimization.learned_optimizer import LearnedOptimizer, State, TwoLSTMs
 
@@ -261,11 +261,8 @@ def main(argv: list[str] | None = None) -> int:
 
     def command() -> int:
         torch.set_num_threads(1)  # steps are too small to share
-        try:
-            options.out.mkdir(parents=True, exist_ok=True)
+        with results_in(options.out):
             report({name: train(name, options) for name in LEARNED}, options)
-        except OSError as error:
-            raise CommandError(f"Cannot write into {options.out}: {error.strerror}.") from error
         return 0
 
     return run(command, (CommandError,))

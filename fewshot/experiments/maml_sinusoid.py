@@ -19,7 +19,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from tqdm import tqdm
 
 from fewshot.analysis.figures import LINES
-from fewshot.commands import CommandError, run
+from fewshot.commands import CommandError, results_in, run
 from fewshot.experiments.sinusoids import (
     STYLE,
     TEST_POINTS,
@@ -261,8 +261,7 @@ def main(arguments: list[str] | None = None) -> int:
         torch.manual_seed(options.seed)
         preset = PRESETS[options.preset]
         net = network(preset.hidden)
-        try:
-            options.out.mkdir(parents=True, exist_ok=True)
+        with results_in(options.out):
             train(
                 net,
                 preset.optimizer(net.parameters()),
@@ -270,8 +269,6 @@ def main(arguments: list[str] | None = None) -> int:
                 options,
             )
             report(net, preset, options)
-        except OSError as error:
-            raise CommandError(f"Cannot write into {options.out}: {error.strerror}.") from error
         return 0
 
     return run(command, (CommandError,))

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from fewshot.analysis.figures import LINES, STYLE
-from fewshot.commands import CommandError, Parser, load, positive, run, save
+from fewshot.commands import CommandError, Parser, load, positive, results_in, run, save
 from fewshot.data.episodes import Episodes
 from fewshot.data.errors import DataError
 from fewshot.data.store import Store
@@ -199,12 +199,9 @@ def main(argv: list[str] | None = None) -> int:
         torch.set_num_threads(options.threads)
         experiment = Experiment(options)
         file = options.out / "loss.png"
-        try:
-            options.out.mkdir(parents=True, exist_ok=True)
+        with results_in(options.out):
             learn(experiment, options)
             draw_losses(experiment.history, file)
-        except OSError as error:
-            raise CommandError(f"Cannot write into {options.out}: {error.strerror}.") from error
         mean, margin = experiment.examine(options.test_tasks)
         print(
             f"Test accuracy, {WAY}-way {SHOT}-shot: {100 * mean:.2f} ± {100 * margin:.2f} % "

@@ -23,7 +23,7 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from fewshot.commands import CommandError, Parser, load, positive, run, save
+from fewshot.commands import CommandError, Parser, load, positive, results_in, run, save
 from fewshot.learners.blackbox.ntm import (
     NTM,
     READ,
@@ -324,12 +324,9 @@ def main(argv: list[str] | None = None) -> int:
         torch.set_num_threads(1)  # steps are too small to share
         torch.manual_seed(options.seed)
         model = Copier(PRESETS[options.preset])
-        try:
-            options.out.mkdir(parents=True, exist_ok=True)
+        with results_in(options.out):
             train(model, options)
             report(model, options)
-        except OSError as error:
-            raise CommandError(f"Cannot write into {options.out}: {error.strerror}.") from error
         return 0
 
     return run(command, (CommandError,))

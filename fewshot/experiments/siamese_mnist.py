@@ -23,7 +23,7 @@ from torch import nn
 from tqdm import tqdm
 
 from fewshot.analysis.figures import STYLE
-from fewshot.commands import CommandError, Parser, load, positive, run, save
+from fewshot.commands import CommandError, Parser, load, positive, results_in, run, save
 from fewshot.data import mnist
 from fewshot.data.errors import DataError
 from fewshot.learners.learner import cosine
@@ -303,12 +303,9 @@ def main(argv: list[str] | None = None) -> int:
     def command() -> int:
         torch.set_num_threads(options.threads)
         experiment = Experiment(options)
-        try:
-            options.out.mkdir(parents=True, exist_ok=True)
+        with results_in(options.out):
             learn(experiment, options)
             report(experiment, options.out)
-        except OSError as error:
-            raise CommandError(f"Cannot write into {options.out}: {error.strerror}.") from error
         return 0
 
     return run(command, (CommandError, DataError))

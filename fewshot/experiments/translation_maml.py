@@ -23,7 +23,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
 from fewshot.analysis.figures import LINES, STYLE
-from fewshot.commands import CommandError, Parser, load, positive, run, save
+from fewshot.commands import CommandError, Parser, load, positive, results_in, run, save
 from fewshot.data.languages import Language, draw, english, language
 from fewshot.learners.learner import cosine
 from fewshot.learners.optimization.translator import END, START, Translator
@@ -361,8 +361,7 @@ def main(argv: list[str] | None = None) -> int:
         torch.set_num_threads(1)
         torch.manual_seed(options.seed)
         model = Translator()
-        try:
-            options.out.mkdir(parents=True, exist_ok=True)
+        with results_in(options.out):
             starts = {"scratch": weights_of(model)}
             train(model, "together", options.steps, options)
             together = weights_of(model)
@@ -373,8 +372,6 @@ def main(argv: list[str] | None = None) -> int:
             train(model, "MAML", max(1, options.steps // (INNER_STEPS + 1)), options)
             starts["MAML"] = weights_of(model)
             report(examine(model, starts, options.seed), options.out)
-        except OSError as error:
-            raise CommandError(f"Cannot write into {options.out}: {error.strerror}.") from error
         return 0
 
     return run(command, (CommandError,))

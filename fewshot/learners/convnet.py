@@ -21,8 +21,8 @@ class ConvNet(nn.Sequential):
             layers += [
                 nn.Conv2d(channels, filters, 3, padding=1),
                 nn.BatchNorm2d(filters, track_running_stats=running),
+                nn.MaxPool2d(2),  # before the ReLU: the same, with a quarter of the work for it
                 nn.ReLU(),
-                nn.MaxPool2d(2),
             ]
         super().__init__(*layers)
         self.to(memory_format=torch.channels_last)
