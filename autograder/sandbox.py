@@ -322,7 +322,6 @@ def _environment(home: str, threads: int) -> dict[str, str]:
         "TMPDIR": home,
         "USER": "student",  # torch asks for a name, and the uid has none
         "LANG": "C.UTF-8",
-        "MPLBACKEND": "Agg",  # a plot must not wait for somebody to look at it
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
         "MALLOC_MMAP_THRESHOLD_": str(8 << 20),  # large arrays go back to the system

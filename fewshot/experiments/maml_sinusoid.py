@@ -241,8 +241,9 @@ def picture(
         color, dashes = LINES[1]
         steps.axhline(errors.mean(), color=color, linestyle=dashes)
         steps.set_yscale("log")
-        for write in (steps.yaxis.set_major_formatter, steps.yaxis.set_minor_formatter):
-            write("{x:.3g}")
+        steps.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
+        steps.yaxis.set_major_formatter("{x:.3g}")
+        steps.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
         steps.set_title(f"{TEST_TASKS:,} test tasks, with the 95 % interval")
         steps.set_xlabel("inner steps")
         steps.set_ylabel("mean squared error")

@@ -231,7 +231,7 @@ def test_glyphs_are_what_is_learned_from(store, train, monkeypatch):
     learner = GlyphPrototypical(5, 1)
     learner.start()
     assert len(learner.glyphs.images) == len(images)
-    assert learner.glyphs.num_classes == 20
+    assert learner.glyphs.num_classes == learner.train_way
     path = list(images)[20 * 700 + 3]
     found = learner.glyphs.images[20 * 700 + 3]
     assert torch.equal(found, torch.from_numpy(images[path]).flatten())

@@ -163,9 +163,10 @@ def test_names_of_classes_mean_nothing(learner):
 
 @pytest.mark.parametrize("learner", LEARNING)
 def test_learns(learner, episodes):
-    """Twelve characters in 25 small steps: the loss falls below 85 % of where it was.
+    """Twelve characters in some small steps: the loss falls below 85 % of where it was.
 
-    Seeds are fixed, so there is no chance in it.
+    Triplets take more of them, as only those that are still wrong count. Seeds are fixed, so
+    there is no chance in it; after 100 steps, triplets of three seeds were below 60 %.
     """
     torch.manual_seed(1)
     few = Episodes(
@@ -179,7 +180,8 @@ def test_learns(learner, episodes):
     model.batch = 32 if learner is NearestEmbeddings else 4
     model.train_way = 5
     model.start()
-    losses = [model.step(few, step / 25) for step in range(25)]
+    steps = 100 if learner is SiameseTriplet else 25
+    losses = [model.step(few, step / steps) for step in range(steps)]
     assert sum(losses[-5:]) < 0.85 * sum(losses[:5])
 
 
