@@ -19,6 +19,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 DATA = {"data_folder": "./omniglot_resized", "img_size": (28, 28)}
 PROGRESS = 1.0  # seconds between two reports of a training
+ASSIGNMENT = ast.Assign | ast.AnnAssign
+DEFINITION = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 # Answers leave by a descriptor of their own, so that what a submission prints is not in them.
 requests = os.fdopen(os.dup(0), "rb")
@@ -71,6 +73,15 @@ def to_array(value):
     return array
 
 
+def to_tensor(array):
+    """A tensor of its own.
+
+    Of a frame's array itself, which is read-only, torch warns, and a submission may have made
+    errors of warnings.
+    """
+    return torch.from_numpy(array.copy())
+
+
 def seed_everything(seed):
     """Seed every generator a homework may use."""
     random.seed(seed)
@@ -92,6 +103,7 @@ class Homework:
         stand_in.install(os.getcwd())
         read_bytes()
         stay_on_cpu(self.notes)
+        compile_nothing()
         for name in ("load_data", "hw1"):
             sys.modules[name] = stand_in.module(name)
             path = Path(f"{name}.py")
@@ -100,17 +112,23 @@ class Homework:
         problems = [
             f"{name}.py defines no class {thing}."
             for name, thing in (("load_data", "DataGenerator"), ("hw1", "MANN"))
-            if name in self.modules and not isinstance(getattr(self.modules[name], thing, 0), type)
+            if name in self.modules and not makes_objects(getattr(self.modules[name], thing, None))
         ]
         return {"missing": sorted(stand_in.used), "problems": problems}, {}
 
     def load_file(self, name, path, only_definitions):
         """Run a file as a module; where that fails, run its statements one by one."""
-        tree = ast.parse(path.read_text(encoding="utf-8"), str(path.absolute()))
-        left_out = [statement for statement in tree.body if runs_something(statement, tree)]
+        text = path.read_text(encoding="utf-8")
+        tree = ast.parse(text, str(path.absolute()))
+        left_out = [
+            statement
+            for statement in tree.body
+            if runs_something(statement, tree)
+            and (only_definitions or not fills_something(statement, tree))
+        ]
         tree.body = [statement for statement in tree.body if statement not in left_out]
         for statement in left_out:
-            first = ast.unparse(statement).splitlines()[0]
+            first = text.split("\n")[statement.lineno - 1].strip()
             self.notes.append(
                 f"{path} line {statement.lineno} runs something when it is imported ({first:.60}), "
                 'which was left out: put it under if __name__ == "__main__".'
@@ -123,8 +141,9 @@ class Homework:
                     f"{path} line {where(error)[1]} stopped with {summary(error)} when it was "
                     "imported: that part was left out."
                 )
+        future = [x for x in tree.body if getattr(x, "module", "") == "__future__"]
         definitions = [
-            ast.Module([statement], [])
+            ast.Module([*future, statement], [])  # compiled apart, each under the same rules
             for statement in tree.body
             if not isinstance(statement, ast.Expr | ast.For | ast.While)
         ]
@@ -176,12 +195,14 @@ class Homework:
         way, shot, hidden = header["way"], header["shot"], header["hidden"]
         seed_everything(header["seed"])
         model = self.modules["hw1"].MANN(way, shot + 1, hidden)
+        if not isinstance(model, nn.Module):
+            raise TypeError("MANN should be a torch.nn.Module; it is none")
         layers = find_layers(model, way, hidden)
         weights = {name: value for name, value in arrays.items() if name.startswith("layer")}
         if layers and weights:
             with torch.no_grad():
                 for name, parameter in named_weights(layers):
-                    parameter.copy_(torch.from_numpy(weights[name]))
+                    parameter.copy_(to_tensor(weights[name]))
         return model.train(header.get("training", True)), layers
 
     def forward(self, header, arrays):
@@ -192,16 +213,14 @@ class Homework:
         model, layers = self.model(header, arrays)
         out = {}
         for call in range(header["calls"]):
-            images, labels = (
-                torch.from_numpy(arrays[f"{part}{call}"].copy()) for part in ("images", "labels")
-            )
+            images, labels = (to_tensor(arrays[f"{part}{call}"]) for part in ("images", "labels"))
             predictions = model(images, labels)
             if predictions is None:
                 raise NotImplementedError("returned None")
             out |= {f"predictions{call}": to_array(predictions)}
             out |= {f"images{call}": images.numpy(), f"labels{call}": labels.numpy()}
         if "direction" in arrays and getattr(predictions, "requires_grad", False):
-            (predictions * torch.from_numpy(arrays["direction"])).sum().backward()
+            (predictions * to_tensor(arrays["direction"])).sum().backward()
             given = named_weights(layers) if layers else model.named_parameters()
             out |= {
                 f"gradient.{name}": to_array(weight.grad)
@@ -215,11 +234,9 @@ class Homework:
         model, _ = self.model(header | {"hidden": 8}, {})
         out = {}
         for call in range(header["calls"]):
-            predictions = torch.from_numpy(arrays[f"predictions{call}"].copy()).requires_grad_()
+            predictions = to_tensor(arrays[f"predictions{call}"]).requires_grad_()
             # What a network returns is the result of a calculation, not a leaf.
-            loss = model.loss_function(
-                predictions * 1, torch.from_numpy(arrays[f"labels{call}"].copy())
-            )
+            loss = model.loss_function(predictions * 1, to_tensor(arrays[f"labels{call}"]))
             if loss is None:
                 raise NotImplementedError("returned None")
             out[f"loss{call}"] = to_array(loss)
@@ -263,7 +280,7 @@ class Homework:
     def predict(self, header, arrays):
         """Predictions of the network that was trained last."""
         with torch.no_grad():
-            predictions = self.trained(*(torch.from_numpy(arrays[x]) for x in ("images", "labels")))
+            predictions = self.trained(*(to_tensor(arrays[x]) for x in ("images", "labels")))
         return {}, {"predictions": to_array(predictions)}
 
 
@@ -320,21 +337,80 @@ def stay_on_cpu(notes):
         torch.Tensor.cuda = nn.Module.cuda = cuda
 
 
+def compile_nothing():
+    """Let `torch.compile` leave everything as it is.
+
+    It changes no value, and takes a minute, a compiler and more memory than there is.
+    """
+
+    def leave(model=None, **options):
+        return leave if model is None else model
+
+    torch.compile = leave
+    nn.Module.compile = lambda self, *args, **kwargs: None
+
+
+def makes_objects(value):
+    """Whether a value is a class, or stands for one as `functools.partial` does."""
+    return callable(value) and not isinstance(value, stand_in.Anything)
+
+
 def runs_something(statement, tree):
     """Whether a statement of a file calls the file's own functions, as `main()` or a loop does."""
-    functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     active = ast.Expr | ast.For | ast.While | ast.If | ast.With | ast.Try
-    guard = isinstance(statement, ast.If) and "__name__" in ast.unparse(statement.test)
-    return (
-        isinstance(statement, active)
-        and not guard
-        and any(
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Name)
-            and node.func.id in functions
-            for node in ast.walk(statement)
-        )
-    )
+    guard = isinstance(statement, ast.If) and "__name__" in map(name_of, ast.walk(statement.test))
+    return isinstance(statement, active) and not guard and bool(called(statement, tree))
+
+
+def fills_something(statement, tree):
+    """Whether a statement fills a variable that the file's functions read, as a loop does a table.
+
+    Whatever it calls may do so for it.
+    """
+    calls = called(statement, tree)
+    filled = changed(statement) | bound(statement)
+    filled |= set().union(*(changed(function) - bound(function) for function in calls))
+    given = set().union(*map(bound, (x for x in tree.body if isinstance(x, ASSIGNMENT))))
+    filled &= given | bound(statement)  # neither modules nor functions
+    readers = [x for x in tree.body if isinstance(x, DEFINITION) and x not in calls]
+    return any(filled & set(map(name_of, ast.walk(x))) - bound(x) for x in readers)
+
+
+def called(statement, tree):
+    """The functions of a file that a statement calls by their names."""
+    names = {name_of(node.func) for node in ast.walk(statement) if isinstance(node, ast.Call)}
+    return [x for x in tree.body if isinstance(x, ast.FunctionDef) and x.name in names]
+
+
+def changed(part):
+    """Names that a part of a file declares global or changes: `NAME[0] = 1`, `NAME.append(1)`."""
+    names = {name for node in ast.walk(part) if isinstance(node, ast.Global) for name in node.names}
+    for node in ast.walk(part):
+        if isinstance(node, ast.Call):
+            node = node.func
+        elif not isinstance(getattr(node, "ctx", None), ast.Store):
+            continue
+        if isinstance(node, ast.Attribute | ast.Subscript):
+            names.add(name_of(node.value))
+    return names - {None}
+
+
+def bound(part):
+    """Names that a part of a file assigns to or has for arguments, and does not declare global."""
+    names, outside = set(), set()
+    for node in ast.walk(part):
+        if isinstance(node, ast.arg):
+            names.add(node.arg)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.Global):
+            outside |= {*node.names}
+    return names - outside
+
+
+def name_of(node):
+    """The name that a node of a tree is, if it is one."""
+    return node.id if isinstance(node, ast.Name) else None
 
 
 def run_statements(name, path, trees, forgive=False):
@@ -365,7 +441,7 @@ def run_starter(texts):
 def find_layers(model, way, hidden):
     """The handout's two LSTMs, by their sizes, whatever they are called; None if there are none."""
     wanted = [(784 + way, hidden), (hidden, way)]
-    lstms = [module for module in model.modules() if type(module) is nn.LSTM]
+    lstms = [module for module in model.modules() if isinstance(module, nn.LSTM)]
     layers = [
         module
         for size in wanted
@@ -373,6 +449,7 @@ def find_layers(model, way, hidden):
         if (module.input_size, module.hidden_size) == size
         and (module.num_layers, module.bidirectional, module.bias) == (1, False, True)
         and module.proj_size == 0
+        and len([*module.parameters()]) == 4  # one of a subclass may have more
     ]
     return layers if len(layers) == len(lstms) == 2 else None
 

@@ -62,7 +62,7 @@ def ask_forward(
     """What forward gives for some batches, one after the other.
 
     Raises:
-        StudentError: nothing, or predictions of another shape.
+        StudentError: nothing, or predictions of another shape or type.
     """
     arrays = {name: weight.numpy() for name, weight in (weights or {}).items()}
     for call, (images, labels) in enumerate(tasks):
@@ -72,12 +72,15 @@ def ask_forward(
     header = {"shot": shot, "way": way, "hidden": HIDDEN, "calls": len(tasks), "training": training}
     answer, values = context.student.ask("forward", header, arrays)
     for call, (_, labels) in enumerate(tasks):
-        shape = getattr(values.get(f"predictions{call}"), "shape", ())
+        given = values.get(f"predictions{call}", np.zeros((), np.float32))
+        shape = given.shape
         if shape != labels.shape:
             raise StudentError(
                 f"For labels of shape {list(labels.shape)} the predictions should have the same "
                 f"shape; they have {list(shape)}."
             )
+        if given.dtype != np.float32:
+            raise StudentError(f"The predictions should be float32; they are {given.dtype}.")
     return answer, values
 
 
@@ -125,7 +128,9 @@ def ask_loss(context: Context, factor: float, purpose: int) -> LossCase:
         _, values = context.student.ask("loss", header, arrays)
         asked += pairs
         for call in range(len(pairs)):
-            answered.append(torch.tensor(values.get(f"loss{call}", np.zeros(0))))
-            gradient = values.get(f"gradient{call}")
-            gradients.append(None if gradient is None else torch.tensor(gradient))
+            given = values.get(f"loss{call}", np.zeros(0)), values.get(f"gradient{call}")
+            # Doubles, for torch cannot compute with every type that a loss may have.
+            given = [part if part is None else torch.tensor(part).double() for part in given]
+            answered.append(given[0])
+            gradients.append(given[1])
     return LossCase(asked, answered, gradients)

@@ -15,6 +15,9 @@ used = set()  # names of missing libraries that were asked for
 class Anything:
     """Takes part in every expression and does nothing."""
 
+    def __repr__(self):
+        return "something of a library that is not installed here"
+
     def __call__(self, *args, **kwargs):
         # As a decorator it leaves the function as it is.
         return args[0] if len(args) == 1 and not kwargs and callable(args[0]) else self

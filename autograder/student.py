@@ -227,8 +227,9 @@ class Student:
                 header, values = wire.read_frame(line.read)
                 if "steps" not in header:
                     return header, values
-                if progress and all(type(header.get(x)) is int for x in ("step", "steps")):
-                    progress(header["step"], header["steps"])
+                step = header.get("step")
+                if progress and type(step) is int and 0 <= step <= request["steps"]:
+                    progress(step, request["steps"])
         except wire.FrameError as error:
             self.end()
             raise Stopped(f"sent an answer that cannot be read: {error}") from None

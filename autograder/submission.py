@@ -34,8 +34,9 @@ LIBRARIES = {
     *("torch", "torchgen", "numpy", "imageio", "tensorboard", "tqdm", "PIL"),
     *("absl", "fsspec", "google", "packaging", "setuptools", "sympy"),
     *("typing_extensions", "pytest", "conftest", "sitecustomize", "usercustomize"),
-    *("child", "wire", "hw1", "load_data"),
+    *("child", "stand_in", "wire", "hw1", "load_data"),
 }
+IMPORTERS = ("import_module", "__import__")
 HIDES = "files of that name would be imported in the place of others, so rename them"
 CROWDED = f"a submission has room for {MAX_FILES} Python files with {MAX_TOTAL >> 20} MiB together"
 
@@ -290,17 +291,25 @@ def read_companions(
                 companions.setdefault(entry.path.relative_to(source), entry)
 
     by_name = defaultdict(list)  # as in `import NAME` → its file, or the files of its folder
+    inner = defaultdict(list)  # the same for a folder that the code may put on Python's path
     for path in sorted(companions, key=lambda path: (len(path.parts), path)):
-        name = path.parts[0].removesuffix(".py")
-        if name not in LIBRARIES and name not in sys.stdlib_module_names:
+        name, *below = path.with_suffix("").parts
+        if not is_taken(name):
             by_name[name].append(path)
+            for part in {*below} - {"__init__"}:
+                if not is_taken(part):
+                    inner[part].append(path)
         elif str(path) in (f"{name}.py", f"{name}/__init__.py"):
             left_out[HIDES].append(str(path))
 
-    texts = list(submission.files.values())
+    texts, seen = list(submission.files.values()), set()
     room, tried = MAX_TOTAL - sum(map(len, texts)), len(texts)
     for text in texts:  # grows meanwhile
-        for path in [path for name in find_imports(text) for path in by_name.pop(name, [])]:
+        found = [by_name.get(name) or inner.get(name, []) for name in find_imports(text)]
+        for path in dict.fromkeys(path for paths in found for path in paths):
+            if path in seen:
+                continue
+            seen.add(path)
             tried += 1
             if tried > MAX_FILES:
                 left_out[CROWDED].append(str(path))
@@ -320,7 +329,10 @@ def read_companions(
 
 
 def find_imports(text: str) -> list[str]:
-    """The first names of all imports, a.b.c counts as a, in the order of the alphabet."""
+    """The first names of all imports, a.b.c counts as a, in the order of the alphabet.
+
+    Also of those by a function: import_module("a.b").
+    """
     names = set()
     with suppress(Unusable):
         for node in ast.walk(parse(text)):
@@ -328,7 +340,19 @@ def find_imports(text: str) -> list[str]:
                 names |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 names.add(node.module.partition(".")[0])
+            elif (
+                isinstance(node, ast.Call)
+                and getattr(node.func, "attr", getattr(node.func, "id", "")) in IMPORTERS
+                and node.args
+                and isinstance(getattr(node.args[0], "value", None), str)
+            ):
+                names.add(node.args[0].value.partition(".")[0])
     return sorted(names)
+
+
+def is_taken(name: str) -> bool:
+    """Whether a module of that name would be imported in the place of another."""
+    return name in LIBRARIES or name in sys.stdlib_module_names
 
 
 def is_importable(path: PurePosixPath) -> bool:

@@ -10,7 +10,7 @@ from autograder.chance import improbable
 from autograder.judge import Failure
 from autograder.mistakes.hidden.sampler import query_places, repeats
 from autograder.mistakes.sampler import ordered
-from autograder.tasks import UNKNOWN
+from autograder.tasks import UNKNOWN, Tasks
 
 
 def test_labels_match(tasks):
@@ -43,6 +43,7 @@ def test_distinct_characters(tasks, context):
     Drawing with replacement repeats one in 87 % of 20-way tasks there; 60 of them are drawn.
     """
     for some in [*tasks, context.draw(1, 20, "val", 240)]:
+        expect_known([some], "of a task")
         row = np.sort(some.characters[:, 0])
         repeated = (np.diff(row) == 0).any(axis=-1)
         if repeated.any():
@@ -86,6 +87,7 @@ def test_query_order(context):
     99.9 %.
     """
     some = context.train_tasks
+    expect_known([some], "of a task")
     places = query_places(some)
     usable = (np.sort(places) == np.arange(3)).all(axis=-1)
     if usable.mean() < 0.5:
@@ -130,6 +132,12 @@ def test_query_order(context):
         )
 
 
+def expect_known(evidence: list[Tasks], what: str) -> None:
+    """Raise a Failure if some images are not in the data: they would all pass for one character."""
+    if any((tasks.characters == UNKNOWN).any() for tasks in evidence):
+        raise Failure(f"The characters {what} cannot be told: some images are not in the data.")
+
+
 PERMUTATIONS = [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)]
 
 
@@ -143,8 +151,7 @@ def test_split(context):
     train = context.train_tasks
     val, test = context.draw(1, 20, "val", 240), context.draw(1, 5, "test", 200)
     evidence = [train, val, test]
-    if any((tasks.characters == UNKNOWN).any() for tasks in evidence):
-        raise Failure("The characters of a split cannot be told: some images are not in the data.")
+    expect_known(evidence, "of a split")
     if len(np.unique(train.patterns[:, 0], axis=0)) < len(train.patterns) / 2:
         raise Failure("Tasks should be drawn anew; the same ones come again.", evidence)
     seen = {tasks.split: set(tasks.characters.flat) for tasks in evidence}

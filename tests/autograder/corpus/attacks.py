@@ -195,6 +195,45 @@ PATCHED = [
                             setattr(value, method, answered(code))
         """,
     ),
+    at_import(
+        "steps_without_end",
+        """
+        import sys
+
+        wire = sys.modules["__main__"].wire
+        write = wire.write_frame
+
+
+        def slowly(stream, header, arrays):
+            for number in (-1, True, 10**4000):
+                write(stream, {"step": number, "steps": number}, {})
+            write(stream, header, arrays)
+
+
+        wire.write_frame = slowly
+        """,
+        OVER_EXAMPLES,
+    ),
+    at_import(
+        "types_replaced_in_main",
+        """
+        import sys
+
+        import numpy as np
+
+        main = sys.modules["__main__"]
+        to_array, types = main.to_array, ["float32"] * 5 + ["uint16", "float64", "bool"]
+
+
+        def other_type(value):
+            types.append(types.pop(0))
+            return to_array(value).astype(types[-1])
+
+
+        main.to_array = other_type
+        """,
+        SOFTMAX,
+    ),
     in_call(
         "predictions_replaced_in_main",
         SOFTMAX,
@@ -473,6 +512,20 @@ EXHAUSTING = [
             for _ in range(64):  # 4 GiB
                 held.append(np.ones(1 << 23))
             return held
+        """,
+    ),
+    in_call(
+        "memory_of_no_process",
+        REFERENCE,
+        loss="""
+            import time
+
+            held = [os.memfd_create("held") for _ in range(12)]  # 3 GB in files without a name
+            for file in held:
+                for _ in range(250):
+                    os.write(file, bytes(10**6))
+            time.sleep(2)
+            return F.cross_entropy(preds[:, -1].flatten(0, 1), labels[:, -1].flatten(0, 1))
         """,
     ),
     in_call(

@@ -114,6 +114,50 @@ SAMPLERS = [
         (CONSTRUCTOR_1, f"        time.sleep(3)\n{CONSTRUCTOR_1}"),
     ),
     sampler(
+        "recursion_match_and_booleans",
+        (IMPORTS_1, f"{IMPORTS_1}import torch.nn.functional as F\n"),
+        body="""
+            match self.num_classes, self.num_samples_per_class:
+                case int(N), int(rows):
+                    random_one = np.random.default_rng()
+
+            def pick(folders, n):
+                return [] if n == 0 else [folders[0], *pick(folders[1:], n - 1)]
+
+            grid = []
+            folders = pick(random_one.permutation(self.folders).tolist(), N)
+            for folder, label in zip(folders, F.one_hot(torch.arange(N), N).to(torch.uint8)):
+                files = random_one.choice(list_images(folder), rows, replace=False)
+                grid.append([{"file": str(file), "label": label} for file in files])
+            grid = [list(row) for row in zip(*grid)]
+            random_one.shuffle(grid[-1])
+            read = lambda cell: torch.tensor(self.image_file_to_array(cell["file"], 784))
+            images = torch.stack([torch.stack([*map(read, row)]) for row in grid]).bool()
+            return images, torch.stack([torch.stack([c["label"] for c in row]) for row in grid])
+        """,
+    ),
+    sampler(
+        "unsigned_numbers",
+        (RETURN_TASK, "return (images * 255).astype(np.uint16), labels.astype(np.uint32)\n"),
+    ),
+    sampler(
+        "spawned_workers",
+        (
+            IMPORTS_1,
+            f'import multiprocessing\n\nmultiprocessing.set_start_method("spawn", force=True)\n'
+            f"{IMPORTS_1}",
+        ),
+    ),
+    sampler(
+        "table_filled_at_import",
+        (
+            "class DataGenerator(IterableDataset):",
+            "ONE_HOT = {}\n\n\ndef fill(n):\n    ONE_HOT[n] = np.eye(n, dtype=np.float32)\n\n\n"
+            "for n in range(1, 30):\n    fill(n)\n\n\nclass DataGenerator(IterableDataset):",
+        ),
+        ("np.eye(N, dtype=np.float32)[np.array(rows)]", "ONE_HOT[N][np.array(rows)]"),
+    ),
+    sampler(
         "helpers_renamed",
         ("def get_images(", "def pairs_of("),
         (
@@ -243,6 +287,74 @@ FORWARDS = [
         ("scores.view(", "scores.transpose(0, 1).reshape("),
     ),
     model(
+        "einsum_and_states_of_its_own",
+        forward="""
+            B, rows, N, pixels = input_images.size()
+            known = torch.arange(rows).lt(rows - 1).view(1, rows, 1, 1).to(input_labels)
+            steps = torch.empty(B, rows * N, pixels + N)
+            steps[..., :N] = torch.einsum("brnc,xryz->brnc", input_labels, known).flatten(1, 2)
+            steps[..., N:] = input_images.reshape(B, -1, pixels)
+            start = torch.zeros(1, B, self.layer1.hidden_size)
+            memory, _ = self.layer1(steps, (start, start.clone()))
+            scores = torch.stack([self.layer2(task[None])[0][0] for task in memory])
+            return scores.unflatten(1, (rows, -1))
+        """,
+    ),
+    model(
+        "doubles_inside",
+        (
+            "        initialize_weights(self.layer2)\n",
+            "        initialize_weights(self.layer2)\n        self.double()\n",
+        ),
+        ("dim=-1).flatten(1, 2)", "dim=-1).flatten(1, 2).double()"),
+        ("scores.view(input_labels.shape)", "scores.view(input_labels.shape).float()"),
+    ),
+    model(
+        "layers_of_a_class_derived_from_lstm",
+        (
+            "class MANN(nn.Module):",
+            "class BatchLSTM(nn.LSTM):\n    def __init__(self, *sizes):\n"
+            "        super().__init__(*sizes, batch_first=True)\n\n\nclass MANN(nn.Module):",
+        ),
+        (
+            "nn.LSTM(784 + num_classes, hidden_dim, batch_first=True)",
+            "BatchLSTM(784 + num_classes, hidden_dim)",
+        ),
+        (
+            "nn.LSTM(hidden_dim, num_classes, batch_first=True)",
+            "BatchLSTM(hidden_dim, num_classes)",
+        ),
+    ),
+    model(
+        "compiled",
+        (
+            "    def forward(self, input_images",
+            "    @torch.compile\n    def forward(self, input_images",
+        ),
+    ),
+    model(
+        "device_tried_at_import",
+        (
+            "class MANN(nn.Module):",
+            'def first_device():\n    return torch.device("cpu")\n\n\n'
+            "try:\n    DEVICE = first_device()\nexcept RuntimeError:\n    DEVICE = None\n\n\n"
+            "class MANN(nn.Module):",
+        ),
+        ("torch.zeros_like(query_labels)", "torch.zeros_like(query_labels, device=DEVICE)"),
+    ),
+    model(
+        "warnings_are_errors",
+        (IMPORTS_2, f'import warnings\n\nwarnings.simplefilter("error")\n{IMPORTS_2}'),
+    ),
+    model(
+        "class_made_by_partial",
+        ("class MANN(nn.Module):", "class Network(nn.Module):"),
+        (
+            "# From here on everything is given.\n",
+            "import functools\n\nMANN = functools.partial(Network)\n",
+        ),
+    ),
+    model(
         "prints_in_forward",
         (
             "        memory, _ = self.layer1(steps)",
@@ -289,6 +401,23 @@ LOSSES = [
         """,
     ),
     model(
+        "loss_by_divergence_and_a_mask",
+        loss="""
+            logs = preds.double() - preds.double().logsumexp(3, keepdim=True)
+            mask = torch.zeros_like(labels)
+            mask[:, -1] = 1 / labels[:, -1].numel() * labels.size(-1)
+            return F.kl_div(logs, labels.double(), reduction="none").mul(mask).sum()
+        """,
+    ),
+    model(
+        "loss_with_an_ignored_support",
+        loss="""
+            targets = labels.argmax(-1)
+            targets[:, :-1] = -100
+            return F.cross_entropy(preds.movedim(-1, 1), targets)
+        """,
+    ),
+    model(
         "loss_summed_and_divided",
         loss="""
             total = 0
@@ -315,6 +444,13 @@ def shuffled(items):
 def blank_last(labels):
     return torch.cat([labels[:, :-1], torch.zeros_like(labels[:, -1:])], dim=1)
 '''
+
+HELPERS = """import random
+
+
+def shuffled(n):
+    return random.sample(range(n), n)
+"""
 
 MANN_ONLY = """
 import torch
@@ -357,6 +493,27 @@ WHOLE_FILES = [
                 "torch.cat([support_labels, torch.zeros_like(query_labels)], dim=1)",
                 "blank_last(input_labels)",
             ),
+        ),
+    ),
+    Case(
+        "module_imported_by_its_name",
+        files={"helpers.py": HELPERS},
+        edits=(
+            ("load_data.py", IMPORTS_1, f"{IMPORTS_1}import importlib\n"),
+            ("load_data.py", QUERY, 'importlib.import_module("helpers").shuffled(N)'),
+        ),
+    ),
+    Case(
+        "module_in_a_folder_on_the_path",
+        files={"src/helpers.py": HELPERS},
+        edits=(
+            (
+                "load_data.py",
+                "class DataGenerator(IterableDataset):",
+                "import sys\n\nsys.path.append(os.path.join(os.path.dirname(__file__), 'src'))\n"
+                "from helpers import shuffled\n\n\nclass DataGenerator(IterableDataset):",
+            ),
+            ("load_data.py", QUERY, "shuffled(N)"),
         ),
     ),
     Case(

@@ -217,6 +217,18 @@ SAMPLER = [
         (FOLDERS, f"self.chosen = getattr(self, 'chosen', None) or {FOLDERS}"),
     ),
     sampler(
+        "characters_that_are_neighbours",
+        (
+            FOLDERS,
+            "self.folders[(start := random.randrange(len(self.folders) - N + 1)) : start + N]",
+        ),
+    ),
+    sampler(
+        "images_transposed",
+        (WHOLE_TASK, f"{WHOLE_TASK}\n        images = images.reshape(-1, 28, 28).swapaxes(1, 2)"),
+        (RETURN_TASK, "return images.reshape(K + 1, N, self.dim_input), labels\n"),
+    ),
+    sampler(
         "one_task_and_no_more",
         ("        while True:\n            yield self._sample()", "        yield self._sample()"),
     ),
@@ -356,6 +368,19 @@ FORWARD = [
         mistake="no_gradient",
     ),
     forward(
+        "without_a_graph",
+        (
+            "    def forward(self, input_images",
+            "    @torch.no_grad()\n    def forward(self, input_images",
+        ),
+        mistake="no_gradient",
+    ),
+    forward(
+        "doubles_in_evaluation",
+        of_scores_reshaped(".softmax(-1).to(torch.float32 if self.training else torch.float64)"),
+    ),
+    forward("images_inverted", (STEPS, STEPS.replace("input_images", "1 - input_images"))),
+    forward(
         "first_layer_detached",
         (MEMORY, f"{MEMORY}        memory = memory.detach()\n"),
         mistake="layer1_detached",
@@ -483,6 +508,14 @@ LOSS = [
         mistake="detached",
     ),
     loss("number", "return F.cross_entropy(q.flatten(0, 1), y.flatten(0, 1)).item()"),
+    loss(
+        "penalty_on_all_rows",
+        """
+        penalty = 1e-3 * preds.square().mean()
+        return F.cross_entropy(q.flatten(0, 1), y.flatten(0, 1)) + penalty
+        """,
+    ),
+    loss("in_bits", "return F.cross_entropy(q.flatten(0, 1), y.flatten(0, 1)) / np.log(2)"),
     loss(
         "divided_by_all_rows",
         "return F.cross_entropy(q.flatten(0, 1), y.flatten(0, 1)) / preds.shape[1]",

@@ -187,6 +187,31 @@ if __name__ == "__main__":
     hw1(
         "input_at_import", "hw1.py", "class MANN(", 'N = int(input("N: "))\n\n\nclass MANN(', PARTS
     ),
+    Case(
+        "exception_at_import_and_types_that_come_later",
+        loss="""
+            preds, labels = preds[:, -1].flatten(0, 1), labels[:, -1].flatten(0, 1)
+            return same(F.cross_entropy(preds, labels))
+        """,
+        edits=(
+            (
+                "hw1.py",
+                IMPORTS_2,
+                f"from __future__ import annotations\n\n{IMPORTS_2}\n\n"
+                "def same(task: Task) -> Task:\n    return task\n\n\nclass Task: ...\n\n\n1 / 0\n",
+            ),
+        ),
+        graded=PARTS,
+        says="hw1.py",
+    ),
+    hw1("class_of_nothing", "torch.nn.Module", "class MANN(nn.Module):", "class MANN:"),
+    hw1(
+        "long_condition",
+        "hw1.py",
+        "class MANN(",
+        f"def log():\n    pass\n\n\nif {' + '.join('1' * 500)}:\n    log()\n\n\nclass MANN(",
+        graded=PARTS,
+    ),
     hw1("exception_at_import", "hw1.py", MAIN_GUARD, f"1 / 0\n\n{MAIN_GUARD}", PARTS),
 ]
 
