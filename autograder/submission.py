@@ -21,11 +21,12 @@ from autograder.unpack import Entry, LeftOut, Unusable, limit_number, list_folde
 WANTED = ("hw1.py", "load_data.py")
 BOTH = "hw1.py and load_data.py"
 
-# Homework is small, and whoever has no room cannot hand in trained weights as text.
-MAX_FILE = 256 << 10  # bytes of one Python file
+# Homework is small, and whoever has no room cannot hand in trained weights as text: 470,000 of them
+# take more than MAX_TOTAL at four bits each.
+MAX_FILE = 128 << 10  # bytes of one Python file
 MAX_NOTEBOOK = 4 << 20  # bytes of one notebook, pictures included
 MAX_FILES = 50
-MAX_TOTAL = 1 << 20  # characters of all Python files together
+MAX_TOTAL = 256 << 10  # bytes of all Python files together
 MAX_INNER_ZIPS = 20  # zips in what was handed in
 MAX_INNER_BYTES = 32 << 20  # of all of them together
 
@@ -38,7 +39,7 @@ LIBRARIES = {
 }
 IMPORTERS = ("import_module", "__import__")
 HIDES = "files of that name would be imported in the place of others, so rename them"
-CROWDED = f"a submission has room for {MAX_FILES} Python files with {MAX_TOTAL >> 20} MiB together"
+CROWDED = f"a submission has room for {MAX_FILES} Python files with {MAX_TOTAL >> 10} KiB together"
 
 # alice_12345_678901_hw1.py, alice_LATE_12345_678901_hw1-2.py, hw1 (1).py, HW1_final.py, hw1.py.txt
 ALIKE = re.compile(
@@ -303,7 +304,7 @@ def read_companions(
             left_out[HIDES].append(str(path))
 
     texts, seen = list(submission.files.values()), set()
-    room, tried = MAX_TOTAL - sum(map(len, texts)), len(texts)
+    room, tried = MAX_TOTAL - sum(map(size, texts)), len(texts)
     for text in texts:  # grows meanwhile
         found = [by_name.get(name) or inner.get(name, []) for name in find_imports(text)]
         for path in dict.fromkeys(path for paths in found for path in paths):
@@ -319,10 +320,10 @@ def read_companions(
             except Unusable as error:
                 submission.notes.append(f"{clean(str(path))} {error}.")
                 continue
-            if len(code) > room:
+            if size(code) > room:
                 left_out[CROWDED].append(str(path))
                 continue
-            room -= len(code)
+            room -= size(code)
             texts.append(code)
             submission.files[str(path)] = code
             submission.notes.extend(f"{clean(str(path))} {note}." for note in notes)
@@ -380,11 +381,16 @@ def read_text(entry: Entry) -> tuple[str, list[str]]:
         text = take_cells(text)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = COOKIE.sub(r"\1utf-8", text)  # as which it will be written
-    if len(text) > MAX_FILE:
-        raise too_large(MAX_FILE)
     if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
         raise Unusable("is not text: save it as UTF-8 text")
+    if size(text) > MAX_FILE:
+        raise too_large(MAX_FILE)
     return text, notes
+
+
+def size(text: str) -> int:
+    """Bytes of a text as it will be written."""
+    return len(text.encode())
 
 
 def too_large(limit: int) -> Unusable:

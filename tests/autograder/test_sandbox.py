@@ -289,6 +289,19 @@ time.sleep(2)
     assert child.end() == "was stopped: it used more than 2048 MiB of memory"
 
 
+def test_files_without_a_name_count(sandbox, begin):
+    script = """
+for _ in range(10):
+    file = os.memfd_create("held")
+    for _ in range(250):
+        os.write(file, bytes(10**6))
+time.sleep(2)
+"""
+    child = begin(sandbox, script)
+    child.stdout.read()
+    assert child.end() == "was stopped: it used more than 2048 MiB of memory"
+
+
 def test_memory_is_measured(anyhow, begin):
     child = begin(anyhow, "block = bytearray(200 << 20)\nprint(1)\nsignal.pause()")
     child.stdout.readline()

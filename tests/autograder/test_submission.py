@@ -232,7 +232,7 @@ SYNTAX = "hw1.py has a syntax error in line"
 DEEP = "hw1.py is nested too deeply for Python"
 CP1252 = "hw1.py is not UTF-8 and was read as cp1252."
 NOT_TEXT = "hw1.py is not text: save it as UTF-8 text."
-LARGE = "hw1.py is larger than 256 KiB: hand in the code without weights or data."
+LARGE = "hw1.py is larger than 128 KiB: hand in the code without weights or data."
 
 # the bytes of hw1.py: its text or None; problem; note
 BYTES = {
@@ -277,7 +277,7 @@ BYTES = {
     "python 2": (b"print 'x'", "print 'x'", f"{SYNTAX} 1 (", None),
     "tabs": (b"if 1:\n\tx\n        y\n", "if 1:\n\tx\n        y\n", f"{SYNTAX} 3 (", None),
     "nested": (b"-" * 9000 + b"1", "-" * 9000 + "1", DEEP, None),
-    "chained": (b"x" + b"()" * 99000, "x" + "()" * 99000, DEEP, None),
+    "chained": (b"x" + b"()" * 60000, "x" + "()" * 60000, DEEP, None),
     "a warning": (b"x = '\\d' is 1", "x = '\\d' is 1", None, None),
     "finally in finally": (
         b"".join(b"%stry:\n%s 1\n%sfinally:\n" % ((b" " * i,) * 3) for i in range(19))
@@ -289,8 +289,8 @@ BYTES = {
         None,
         None,
     ),
-    "256 KiB": (b"#" * (256 << 10), "#" * (256 << 10), None, None),
-    "more": (b"#" * ((256 << 10) + 1), None, LARGE, None),
+    "128 KiB": (b"#" * (128 << 10), "#" * (128 << 10), None, None),
+    "more": (b"#" * ((128 << 10) + 1), None, LARGE, None),
 }
 
 PLAIN = "x = 7\nprint('%d'\n      %x)\n"  # a line that starts with % and is Python
@@ -335,9 +335,9 @@ NOTEBOOKS = {
     ),
     "half a letter": (notebook("x = '\ud800'"), None, "hw1.ipynb, taken as hw1.py, is not text"),
     "large code": (
-        notebook("#" * (256 << 10)),
+        notebook("#" * (128 << 10)),
         None,
-        "hw1.ipynb, taken as hw1.py, is larger than 256 KiB",
+        "hw1.ipynb, taken as hw1.py, is larger than 128 KiB",
     ),
     "large": (
         notebook("x = 1") + " " * (4 << 20),
@@ -460,7 +460,7 @@ def test_a_file_that_hides_a_library_is_left_out(name, form, tmp_path):
     ("data", "note"),
     [
         (b"x\0", "helper.py is not text"),
-        (b"#" * (257 << 10), "helper.py is larger than 256 KiB"),
+        (b"#" * (129 << 10), "helper.py is larger than 128 KiB"),
         (b"x = '\x80'", "helper.py is not UTF-8 and was read as cp1252."),
     ],
 )
@@ -471,7 +471,7 @@ def test_what_is_odd_about_a_helper_is_a_note(data, note, tmp_path):
         check(Submission({}, found.problems, found.notes), {}, notes=[note])
 
 
-def test_there_is_room_for_fifty_files_and_one_mebibyte(tmp_path):
+def test_there_is_room_for_fifty_files_and_a_quarter_mebibyte(tmp_path):
     names = [f"h{number:02}" for number in range(60)]
     many = {"hw1.py": imports(*names), "load_data.py": B, **{f"{name}.py": "" for name in names}}
     note = "h48.py, h49.py, h50.py and 9 more were left out: a submission has room for 50 Python"
@@ -488,10 +488,10 @@ def test_a_helper_whose_name_no_disk_can_hold_is_not_taken(tmp_path):
     assert found.files.keys() == PAIR.keys()
 
 
-def test_helpers_share_one_mebibyte(tmp_path):
+def test_helpers_share_a_quarter_of_a_mebibyte(tmp_path):
     names = ["h1", "h2", "h3", "h4", "h5"]
     large = {"hw1.py": imports(*names), "load_data.py": B}
-    large |= {f"{name}.py": "#" * (250 << 10) for name in names}
+    large |= {f"{name}.py": "#" * (60 << 10) for name in names}
     for found in both_ways(tmp_path, large):
         assert found.files.keys() == large.keys() - {"h5.py"}
         check(found, found.files, notes=["h5.py was left out: a submission has room for"])
