@@ -63,7 +63,7 @@ def test_one_draw_alone(tmp_path, capsys):
     ("words", "said"),
     [
         (["--draws", "0"], "'0' is no number from 1 on"),
-        (["--seed", "-1"], "argument --seed: -1 is below 0"),
+        (["--seed", "-1"], "argument --seed: '-1' is no number from 0 to 2**32 - 1"),
         (["--draws", "1", "--out", "README.md"], "Cannot write into README.md"),
     ],
 )
