@@ -340,6 +340,19 @@ def test_a_run_and_one_that_was_stopped(tmp_path, here, capsys, monkeypatch):
     assert (cut / "table.md").read_text() == table
 
 
+def test_the_second_half_has_sentences_of_its_own(tmp_path, here, monkeypatch):
+    step, seeds = translation_maml.transfer_step, []
+
+    def watched(model, spoken, generator):
+        seeds.append(generator.initial_seed())
+        step(model, spoken, generator)
+
+    monkeypatch.setattr(translation_maml, "transfer_step", watched)
+    assert here("--steps", 1, "--out", tmp_path) == 0
+    together, transfer = seeds
+    assert together != transfer
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
