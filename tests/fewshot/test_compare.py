@@ -93,7 +93,8 @@ def wait_for(file, seconds=60):
 def test_outcomes_of_other_images_do_not_count(finished, tmp_path, monkeypatch):
     trained = []
     monkeypatch.setattr(
-        "fewshot.experiments.compare.__main__.train_all", lambda trials, *_: trained.extend(trials)
+        "fewshot.experiments.compare.__main__.train_all",
+        lambda trials, *_: trained.extend(trials) or [],
     )
     other = tmp_path / "other"
     other.mkdir()

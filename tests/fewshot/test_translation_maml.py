@@ -2,7 +2,7 @@
 
 import copy
 import re
-import signal
+from functools import partial
 
 import numpy as np
 import pytest
@@ -284,7 +284,7 @@ def test_the_translator_learns():
 
 
 @pytest.fixture
-def here(monkeypatch):
+def here(monkeypatch, in_process):
     """The command in this process, made small: words → exit status."""
     monkeypatch.setattr(translation_maml, "SAVE_EVERY", 1)
     parts = {"training": (0, 6), "validation": (5000, 2), "test": (6000, 3)}
@@ -295,17 +295,7 @@ def here(monkeypatch):
     monkeypatch.setattr(translation_maml, "META_LANGUAGES", 2)
     few = {"scratch": (("Adam 0.003",), (1,)), "transfer": (("SGD 0.1",), (1, 2))}
     monkeypatch.setattr(translation_maml, "CHOICES", {**few, "MAML": few["transfer"]})
-    threads, handler = torch.get_num_threads(), signal.getsignal(signal.SIGTERM)
-
-    def call(*words):
-        try:
-            return main([*map(str, words)])
-        except SystemExit as end:
-            return end.code
-
-    yield call
-    torch.set_num_threads(threads)
-    signal.signal(signal.SIGTERM, handler)
+    return partial(in_process, main)
 
 
 def test_a_run_and_one_that_was_stopped(tmp_path, here, capsys, monkeypatch):
