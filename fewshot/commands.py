@@ -4,6 +4,7 @@ import argparse
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,6 +27,13 @@ def positive(text: str) -> int:
     """A number of things."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
+
+
+def seed(text: str) -> int:
+    """What generators can be seeded with, and with what is reckoned from it."""
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 2**32 - 1")
     return int(text)
 
 
@@ -59,6 +67,8 @@ def results_in(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass  # better now than after hours of training
         yield
     except OSError as error:
         raise CommandError(f"Cannot write into {folder}: {error.strerror}.") from error
@@ -73,12 +83,14 @@ def save(path: Path, content: dict) -> None:
     partial = path.with_suffix(".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(content, partial)
+        with partial.open("wb") as file:  # by itself, PyTorch would not say why it cannot
+            torch.save(content, file)
         os.replace(partial, path)
     except (OSError, RuntimeError) as error:
         with suppress(OSError):
             partial.unlink()
-        raise CommandError(f"Cannot write {path}: is the disk full?") from error
+        reason = f"{error.strerror}." if isinstance(error, OSError) else "is the disk full?"
+        raise CommandError(f"Cannot write {path}: {reason}") from error
 
 
 def load(path: Path, settings: dict) -> dict | None:

@@ -25,7 +25,7 @@ from sklearn.neural_network import MLPClassifier
 from tqdm import tqdm
 
 from fewshot.analysis.figures import STYLE
-from fewshot.commands import CommandError, Parser, positive, results_in, run
+from fewshot.commands import CommandError, Parser, positive, results_in, run, seed
 
 POINTS = 30
 TEST = 0.2  # of the points
@@ -146,21 +146,25 @@ def main(argv: list[str] | None = None) -> int:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--draws", type=positive, default=1000, help="of 30 flowers; the first is shown alone")
-    add("--seed", type=int, default=42, help="of the first draw; the next have the next seeds")
+    add(
+        "--draws",
+        type=positive,
+        default=1000,
+        metavar="N",
+        help="of 30 flowers; the first is shown alone",
+    )
+    add("--seed", type=seed, default=42, help="of the first draw; the next have the next seeds")
     add("--out", type=Path, default=Path("runs/iris_knn"), metavar="FOLDER", help="of the figures")
     options = parser.parse_args(argv)
-    if options.seed < 0:
-        parser.error(f"argument --seed: {options.seed} is below 0")
 
     def command() -> int:
         seeds = range(options.seed, options.seed + options.draws)
-        results = np.stack(
-            [confusions(seed) for seed in tqdm(seeds, unit="draw", leave=False, disable=None)]
-        )
-        print(report(results))
         files = options.out / "flowers.png", options.out / "confusion.png"
         with results_in(options.out):
+            results = np.stack(
+                [confusions(seed) for seed in tqdm(seeds, unit="draw", leave=False, disable=None)]
+            )
+            print(report(results))
             draw_flowers(options.seed, files[0])
             draw_confusions(results, files[1])
         print("Figures:", *files)

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from fewshot.analysis.figures import STYLE
-from fewshot.commands import CommandError, Parser, load, positive, results_in, run, save
+from fewshot.commands import CommandError, Parser, load, positive, results_in, run, save, seed
 from fewshot.data.episodes import Episodes
 from fewshot.data.errors import DataError
 from fewshot.data.store import Store
@@ -49,6 +49,7 @@ def train(learner: KShot, store: Store, options: argparse.Namespace) -> None:
     """Phases 1 and 2, from where the last run has saved them."""
     file = options.out / "checkpoint.pt"
     settings = {"steps": options.steps, "seed": options.seed}
+    settings |= {"data": options.data.resolve().name}
     drawn = episodes(characters(store, "train", "val"), 5, 1, options.seed)
     learner.start()
     done = 0
@@ -162,11 +163,17 @@ def main(argv: list[str] | None = None) -> int:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--data", type=Path, default=Path("omniglot_resized"), help="the images")
-    add("--steps", type=positive, default=1200, help="of learning the representation")
-    add("--tasks", type=positive, default=1000, help="of each kind")
-    add("--seed", type=int, default=1)
-    add("--out", type=Path, default=Path("runs/k_shot_prior"), help="checkpoint and results")
+    add("--data", type=Path, default=Path("omniglot_resized"), metavar="FOLDER", help="of images")
+    add("--steps", type=positive, default=1200, metavar="N", help="of the representation")
+    add("--tasks", type=positive, default=1000, metavar="N", help="of each kind, in the test")
+    add("--seed", type=seed, default=1, help="of the weights, the images and the tasks")
+    add(
+        "--out",
+        type=Path,
+        default=Path("runs/k_shot_prior"),
+        metavar="FOLDER",
+        help="of checkpoint and results",
+    )
     options = parser.parse_args(argv)
 
     def command() -> int:

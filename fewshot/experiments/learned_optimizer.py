@@ -22,7 +22,7 @@ from torch import nn
 from tqdm import tqdm
 
 from fewshot.analysis.figures import STYLE
-from fewshot.commands import CommandError, Parser, load, positive, results_in, run, save
+from fewshot.commands import CommandError, Parser, load, positive, results_in, run, save, seed
 from fewshot.learners.learner import cosine
 from fewshot.learners.optimization.learned_optimizer import LearnedOptimizer, State, TwoLSTMs
 
@@ -254,9 +254,15 @@ def main(argv: list[str] | None = None) -> int:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--batches", type=positive, default=200, help=f"of {BATCH} quadratics, to learn from")
-    add("--seed", type=int, default=1)
-    add("--out", type=Path, default=Path("runs/learned_optimizer"), help="checkpoints and results")
+    add("--batches", type=positive, default=200, metavar="N", help=f"of {BATCH} quadratics each")
+    add("--seed", type=seed, default=1, help="of the weights and of the quadratics")
+    add(
+        "--out",
+        type=Path,
+        default=Path("runs/learned_optimizer"),
+        metavar="FOLDER",
+        help="of checkpoints and results",
+    )
     options = parser.parse_args(argv)
 
     def command() -> int:

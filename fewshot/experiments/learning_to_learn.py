@@ -19,7 +19,7 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from fewshot.commands import CommandError, Parser, load, positive, run, save
+from fewshot.commands import CommandError, Parser, load, positive, results_in, run, save, seed
 from fewshot.data.episodes import Episodes
 from fewshot.data.errors import DataError
 from fewshot.data.soften import soften
@@ -248,13 +248,10 @@ def learn(options: argparse.Namespace) -> int:
     if len(history) >= options.epochs:
         return 0
 
-    try:
-        options.logdir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CommandError(f"Cannot make the folder {options.logdir}: name another.") from error
     of_epoch = options.train_episodes + options.test_episodes
     # TensorBoard forgets what a killed run has logged but not saved.
     with (
+        results_in(options.logdir),
         SummaryWriter(options.logdir, purge_step=len(history) + 1) as writer,
         tqdm(
             total=of_epoch * options.epochs,
@@ -275,13 +272,6 @@ def learn(options: argparse.Namespace) -> int:
     return 0
 
 
-def seed(text: str) -> int:
-    """What a generator can be seeded with."""
-    if not text.isdecimal() or int(text) >= 2**63:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 2**63 - 1")
-    return int(text)
-
-
 def make_parser() -> Parser:
     """The command line."""
     parser = Parser(
@@ -293,13 +283,13 @@ def make_parser() -> Parser:
     add("--batch_size", type=positive, default=16, help="episodes in a batch")
     add("--cell_size", type=positive, default=40, help="width of a cell of memory")
     add("--classes", type=positive, default=5, help="characters in an episode")
-    add("--epochs", type=positive, default=20)
+    add("--epochs", type=positive, default=20, help="with those of earlier runs")
     add("--images_per_class", type=positive, default=10, help="of an episode")
     add("--lstm_dim", type=positive, default=256, help="width of the controller")
-    add("--read_heads", type=positive, default=1)
-    add("--seed", type=seed, default=42)
+    add("--read_heads", type=positive, default=1, help="of the memory")
+    add("--seed", type=seed, default=42, help="of the weights and of the episodes")
     add("--test_episodes", type=positive, default=1000, help="measured after every epoch")
-    add("--threads", type=positive, default=1)
+    add("--threads", type=positive, default=1, help="of PyTorch")
     add("--train_episodes", type=positive, default=10000, help="new ones in every epoch")
     add("--data", type=Path, default=Path("omniglot_resized"), metavar="FOLDER", help="of images")
     add(

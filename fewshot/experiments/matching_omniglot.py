@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from fewshot.analysis.figures import LINES, STYLE
-from fewshot.commands import CommandError, Parser, load, positive, results_in, run, save
+from fewshot.commands import CommandError, Parser, load, positive, results_in, run, save, seed
 from fewshot.data.episodes import Episodes
 from fewshot.data.errors import DataError
 from fewshot.data.store import Store
@@ -96,7 +96,7 @@ class Experiment:
         """Accuracy on new test tasks and half of its 95 % interval; nothing is learned here."""
         self.model.eval()
         results = []
-        for done in range(0, tasks, TASKS):
+        for done in tqdm(range(0, tasks, TASKS), "test", unit="batch", leave=False, disable=None):
             images, labels = self.test.blocks(min(TASKS, tasks - done))
             results.append(accuracy(self.model(images, labels), labels))
         results = torch.cat(results)
@@ -181,10 +181,16 @@ def main(argv: list[str] | None = None) -> int:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--epochs", type=positive, default=100, help=f"of {BATCHES} updates of {TASKS} tasks")
-    add("--test-tasks", type=positive, default=1000)
-    add("--seed", type=int, default=1, help="of the characters' parts, the weights and the tasks")
-    add("--threads", type=positive, default=2)
+    add(
+        "--epochs",
+        type=positive,
+        default=100,
+        metavar="N",
+        help=f"of {BATCHES} updates of {TASKS} tasks, with those of earlier runs",
+    )
+    add("--test-tasks", type=positive, default=1000, metavar="N", help="at the end")
+    add("--seed", type=seed, default=1, help="of the characters' parts, the weights and the tasks")
+    add("--threads", type=positive, default=2, metavar="N", help="of PyTorch")
     add("--data", type=Path, default=Path("omniglot_resized"), metavar="FOLDER", help="of images")
     add(
         "--out",

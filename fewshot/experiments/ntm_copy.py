@@ -23,7 +23,7 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from fewshot.commands import CommandError, Parser, load, positive, results_in, run, save
+from fewshot.commands import CommandError, Parser, load, positive, results_in, run, save, seed
 from fewshot.learners.blackbox.ntm import (
     NTM,
     READ,
@@ -311,14 +311,28 @@ def main(argv: list[str] | None = None) -> int:
     )
     add = parser.add_argument
     add("--preset", choices=PRESETS, default="paper", help="whose task, sizes and optimizer")
-    add("--sequences", type=positive, default=30_000, help="of the training")
-    add("--batch-size", type=positive, default=16)
-    add("--learning-rate", type=rate, help="of RMSprop (default: the preset's)")
-    add("--seed", type=int, default=1)
-    add("--out", type=Path, help="checkpoint, log and pictures (default: runs/ntm_copy_PRESET)")
+    add("--sequences", type=positive, default=30_000, metavar="N", help="of the training")
+    add("--batch-size", type=positive, default=16, metavar="B", help="sequences of one length")
+    add(
+        "--learning-rate",
+        type=rate,
+        default=argparse.SUPPRESS,
+        metavar="RATE",
+        help="of RMSprop (default: the preset's)",
+    )
+    add("--seed", type=seed, default=1, help="of the weights and of the sequences")
+    add(
+        "--out",
+        type=Path,
+        default=argparse.SUPPRESS,
+        metavar="FOLDER",
+        help="of checkpoint, log and pictures (default: runs/ntm_copy_PRESET)",
+    )
     options = parser.parse_args(argv)
-    options.learning_rate = options.learning_rate or PRESETS[options.preset].learning_rate
-    options.out = options.out or Path("runs") / f"ntm_copy_{options.preset}"
+    if "learning_rate" not in options:
+        options.learning_rate = PRESETS[options.preset].learning_rate
+    if "out" not in options:
+        options.out = Path("runs") / f"ntm_copy_{options.preset}"
 
     def command() -> int:
         torch.set_num_threads(1)  # steps are too small to share

@@ -23,7 +23,7 @@ from torch import nn
 from tqdm import tqdm
 
 from fewshot.analysis.figures import STYLE
-from fewshot.commands import CommandError, Parser, load, positive, results_in, run, save
+from fewshot.commands import CommandError, Parser, load, positive, results_in, run, save, seed
 from fewshot.data import mnist
 from fewshot.data.errors import DataError
 from fewshot.learners.learner import cosine
@@ -199,6 +199,8 @@ def learn(experiment: Experiment, options: argparse.Namespace) -> None:
     """
     checkpoint = options.out / "checkpoint.pt"
     settings = {name: getattr(options, name) for name in ("epochs", "seed", "source")}
+    # Which digits are learned from depends on how many there are.
+    settings |= {"digits": len(experiment.train[1]) + len(experiment.test[1])}
     if saved := load(checkpoint, settings):
         experiment.restore(saved)
         print(f"Going on after epoch {len(experiment.history)}.", flush=True)
@@ -271,7 +273,7 @@ def main(argv: list[str] | None = None) -> int:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--epochs", type=positive, default=100)
+    add("--epochs", type=positive, default=100, metavar="N", help="over the 2,000 digits")
     add(
         "--source",
         action="store_true",
@@ -279,8 +281,8 @@ def main(argv: list[str] | None = None) -> int:
         "digits that are not moved, no ReLU after the convolutions, and a distance whose "
         "gradient at 0 is not a number",
     )
-    add("--seed", type=int, default=1, help="of the digits' parts, the weights and the pairs")
-    add("--threads", type=positive, default=2)
+    add("--seed", type=seed, default=1, help="of the digits' parts, the weights and the pairs")
+    add("--threads", type=positive, default=2, metavar="N", help="of PyTorch")
     add(
         "--data",
         type=Path,

@@ -12,7 +12,7 @@ from torch import nn
 from tqdm import tqdm
 
 from fewshot.analysis.figures import STYLE
-from fewshot.commands import CommandError, Parser, load, positive, save
+from fewshot.commands import CommandError, Parser, load, positive, save, seed
 
 LOG_EVERY = 500  # iterations; every log line is a checkpoint as well
 CLIP = 10.0  # of the meta-gradient's norm: a rare task has one a hundred times the usual
@@ -157,10 +157,25 @@ def command_line(
     )
     add = parser.add_argument
     add("--preset", choices=presets, default=next(iter(presets)), help="whose tasks and sizes")
-    add("--iterations", type=positive, help="of the training (default: the preset's)")
-    add("--seed", type=int, default=1, help="of the weights and of the tasks")
-    add("--out", type=Path, help=f"checkpoint, log and figure (default: runs/{name}_PRESET)")
+    counts = ", ".join(f"{preset.iterations:,} of {name}" for name, preset in presets.items())
+    add(
+        "--iterations",
+        type=positive,
+        default=argparse.SUPPRESS,
+        metavar="N",
+        help=f"of the training, along which the learning rate falls to 0 (default: {counts})",
+    )
+    add("--seed", type=seed, default=1, help="of the weights and of the tasks")
+    add(
+        "--out",
+        type=Path,
+        default=argparse.SUPPRESS,
+        metavar="FOLDER",
+        help=f"of checkpoint, log and figure (default: runs/{name}_PRESET)",
+    )
     options = parser.parse_args(arguments)
-    options.iterations = options.iterations or presets[options.preset].iterations
-    options.out = options.out or Path("runs") / f"{name}_{options.preset}"
+    if "iterations" not in options:
+        options.iterations = presets[options.preset].iterations
+    if "out" not in options:
+        options.out = Path("runs") / f"{name}_{options.preset}"
     return options

@@ -23,7 +23,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
 from fewshot.analysis.figures import LINES, STYLE
-from fewshot.commands import CommandError, Parser, load, positive, results_in, run, save
+from fewshot.commands import CommandError, Parser, load, positive, results_in, run, save, seed
 from fewshot.data.languages import Language, draw, english, language
 from fewshot.learners.learner import cosine
 from fewshot.learners.optimization.translator import END, START, Translator
@@ -155,7 +155,9 @@ def train(model: Translator, name: str, steps: int, options: argparse.Namespace)
     # Only adaptation may change what a language's words are by themselves.
     learned = [weight for key, weight in model.named_parameters() if key != "own"]
     optimizer = torch.optim.Adam(learned, RATE)
-    generator = torch.Generator().manual_seed(options.seed)
+    second_half = name != "together"
+    # With the seed of the first half, the second would begin with the same sentences again.
+    generator = torch.Generator().manual_seed(options.seed + second_half)
     settings = {"steps": options.steps, "seed": options.seed}
     done = 0
     if found := load(file, settings):
@@ -163,29 +165,29 @@ def train(model: Translator, name: str, steps: int, options: argparse.Namespace)
         optimizer.load_state_dict(found["optimizer"])
         generator.set_state(found["generator"])
         done = found["done"]
+        print(f"{name}: going on after {done:,} steps.", flush=True)
     spoken = languages("training", options.seed)
-    bar = tqdm(initial=done, total=steps, desc=name, unit="step")
-    while done < steps:
-        optimizer.zero_grad()
-        step(model, spoken, generator)
-        torch.nn.utils.clip_grad_norm_(learned, 1.0)
-        spent = (done / steps + (name != "together")) / 2  # one cosine over both halves
-        optimizer.param_groups[0]["lr"] = RATE * cosine(spent)
-        optimizer.step()
-        done += 1
-        bar.update()
-        if done % SAVE_EVERY == 0 or done == steps:
-            save(
-                file,
-                {
-                    "settings": settings,
-                    "model": model.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "generator": generator.get_state(),
-                    "done": done,
-                },
-            )
-    bar.close()
+    with tqdm(initial=done, total=steps, desc=name, unit="step") as bar:
+        while done < steps:
+            optimizer.zero_grad()
+            step(model, spoken, generator)
+            torch.nn.utils.clip_grad_norm_(learned, 1.0)
+            spent = (done / steps + second_half) / 2  # one cosine over both halves
+            optimizer.param_groups[0]["lr"] = RATE * cosine(spent)
+            optimizer.step()
+            done += 1
+            bar.update()
+            if done % SAVE_EVERY == 0 or done == steps:
+                save(
+                    file,
+                    {
+                        "settings": settings,
+                        "model": model.state_dict(),
+                        "optimizer": optimizer.state_dict(),
+                        "generator": generator.get_state(),
+                        "done": done,
+                    },
+                )
 
 
 def adapt(
@@ -352,9 +354,21 @@ def main(argv: list[str] | None = None) -> int:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--steps", type=positive, default=1000, help="of training together, then of transfer's")
-    add("--seed", type=int, default=1)
-    add("--out", type=Path, default=Path("runs/translation_maml"), help="checkpoints and results")
+    add(
+        "--steps",
+        type=positive,
+        default=1000,
+        metavar="N",
+        help="of training together, then of transfer's",
+    )
+    add("--seed", type=seed, default=1, help="of the weights, the languages and the sentences")
+    add(
+        "--out",
+        type=Path,
+        default=Path("runs/translation_maml"),
+        metavar="FOLDER",
+        help="of checkpoints and results",
+    )
     options = parser.parse_args(argv)
 
     def command() -> int:

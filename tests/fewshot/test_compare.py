@@ -25,12 +25,18 @@ def options(data, out, *more, learners=("nearest_pixels", "prototypical"), minut
     return [*given, *more, "--learners", *learners]
 
 
+def folder_of(data, out, minutes=0.03):
+    """Where the results of `options` are."""
+    other = "" if data.name == "omniglot_resized" else f"_{data.name}"
+    return out / f"cs330_5_way_1_shot_{minutes}_min{other}"
+
+
 @pytest.fixture(scope="module")
 def finished(data_folder, tmp_path_factory):
     """The folder of a comparison that is over."""
     out = tmp_path_factory.mktemp("compare")
     assert main(options(data_folder, out)) == 0
-    return out / "cs330_5_way_1_shot_0.03_min"
+    return folder_of(data_folder, out)
 
 
 def rows(folder):
@@ -84,10 +90,22 @@ def wait_for(file, seconds=60):
         time.sleep(0.1)
 
 
+def test_outcomes_of_other_images_do_not_count(finished, tmp_path, monkeypatch):
+    trained = []
+    monkeypatch.setattr(
+        "fewshot.experiments.compare.__main__.train_all",
+        lambda trials, *_: trained.extend(trials) or [],
+    )
+    other = tmp_path / "other"
+    other.mkdir()
+    main(options(other, finished.parent))
+    assert [trial.learner for trial in trained] == ["nearest_pixels", "prototypical"]
+
+
 @pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGKILL])
 def test_a_stopped_comparison_goes_on(kill, data_folder, tmp_path):
     given = options(data_folder, tmp_path, learners=["mann"], minutes=0.4)
-    folder = tmp_path / "cs330_5_way_1_shot_0.4_min" / "mann"
+    folder = folder_of(data_folder, tmp_path, 0.4) / "mann"
     process = subprocess.Popen([*COMMAND, *given], stderr=subprocess.PIPE, text=True)
     wait_for(folder / "checkpoint.pt")
     process.send_signal(kill)
@@ -117,7 +135,7 @@ def test_workers_of_a_cluster_train_too(data_folder, tmp_path):
         assert main(options(data_folder, tmp_path, f"--cluster={cluster.address}")) == 0
     finally:
         cluster.end()
-    assert rows(tmp_path / "cs330_5_way_1_shot_0.03_min").keys() == {
+    assert rows(folder_of(data_folder, tmp_path)).keys() == {
         "nearest_pixels",
         "prototypical",
     }
@@ -131,6 +149,7 @@ def test_workers_of_a_cluster_train_too(data_folder, tmp_path):
         (["--num_shot", "0"], "'0' is no number from 1 on"),
         (["--split", "omniglot"], "invalid choice: 'omniglot'"),
         (["--data", "nowhere"], "There is no folder nowhere: make it with"),
+        (["--data", ".", "--out", "README.md"], "Cannot write into README.md"),
     ],
 )
 def test_what_cannot_be_used_is_said_in_a_line(wrong, said, tmp_path, capsys):
@@ -150,7 +169,7 @@ def test_too_many_classes_are_refused(data_folder, tmp_path, capsys):
 
 
 def test_a_damaged_checkpoint_is_named(data_folder, tmp_path, capsys):
-    folder = tmp_path / "cs330_5_way_1_shot_0.03_min" / "prototypical"
+    folder = folder_of(data_folder, tmp_path) / "prototypical"
     folder.mkdir(parents=True)
     (folder / "checkpoint.pt").write_bytes(os.urandom(100))
     assert main(options(data_folder, tmp_path, learners=["prototypical"])) == 1

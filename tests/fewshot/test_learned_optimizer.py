@@ -2,7 +2,7 @@
 
 import copy
 import re
-import signal
+from functools import partial
 
 import numpy as np
 import pytest
@@ -213,7 +213,7 @@ def test_it_learns(kind):
 
 
 @pytest.fixture
-def here(monkeypatch):
+def here(monkeypatch, in_process):
     """The command in this process, made small: words → exit status."""
     monkeypatch.setattr(learned_optimizer, "SAVE_EVERY", 1)
     monkeypatch.setattr(learned_optimizer, "BATCH", 4)
@@ -221,17 +221,7 @@ def here(monkeypatch):
     monkeypatch.setattr(learned_optimizer, "TUNED_ON", 20)
     monkeypatch.setattr(learned_optimizer, "HELD_OUT", 30)
     monkeypatch.setattr(learned_optimizer, "GRID", [0.01, 0.1])
-    threads, handler = torch.get_num_threads(), signal.getsignal(signal.SIGTERM)
-
-    def call(*words):
-        try:
-            return main([*map(str, words)])
-        except SystemExit as end:
-            return end.code
-
-    yield call
-    torch.set_num_threads(threads)
-    signal.signal(signal.SIGTERM, handler)
+    return partial(in_process, main)
 
 
 def test_a_run_and_one_that_was_stopped(tmp_path, here, capsys, monkeypatch):

@@ -323,7 +323,7 @@ def test_the_folder_is_named_by_what_is_unusual(data_folder, tmp_path, monkeypat
     [
         (["--classes=none"], "--classes: 'none' is no number from 1 on"),
         (["--epochs=0"], "--epochs: '0' is no number from 1 on"),
-        (["--seed=-1"], "--seed: '-1' is no number from 0 to 2**63 - 1"),
+        (["--seed=-1"], "--seed: '-1' is no number from 0 to 2**32 - 1"),
         (["--read_head=2", "--heads=3"], "unrecognized arguments: --heads=3"),
         (["--data=nowhere"], "There is no folder nowhere"),
         (["--classes=660"], "num_classes is 660: the split's characters are only 659."),
@@ -361,6 +361,4 @@ def test_a_run_of_other_settings_is_not_gone_on_with(name, two, data_folder, cap
 def test_a_folder_that_cannot_be_made_is_said(data_folder, tmp_path, capsys):
     (tmp_path / "file").touch()
     assert main([*SMALL, f"--data={data_folder}", f"--logdir={tmp_path / 'file'}"]) == 2
-    assert capsys.readouterr().err == (
-        f"Cannot make the folder {tmp_path / 'file'}: name another.\n"
-    )
+    assert capsys.readouterr().err == f"Cannot write into {tmp_path / 'file'}: File exists.\n"

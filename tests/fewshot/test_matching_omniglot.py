@@ -1,7 +1,7 @@
 """The matching network's experiment, through the command line."""
 
 import re
-import signal
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,25 +14,16 @@ from fewshot.experiments.matching_omniglot import Experiment, main
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    """Two updates an epoch; and what the command changes is put back."""
+    """Two updates an epoch."""
     for name, value in {"BATCHES": 2, "TASKS": 2, "LOOKED_AT": 2, "SAVE_EVERY": 1}.items():
         monkeypatch.setattr(matching_omniglot, name, value)
-    threads, handler = torch.get_num_threads(), signal.getsignal(signal.SIGTERM)
-    yield
-    torch.set_num_threads(threads)
-    signal.signal(signal.SIGTERM, handler)
 
 
 @pytest.fixture
-def run(data_folder, tmp_path):
-    def call(*words):
-        rest = ["--threads", "1", "--test-tasks", "3", "--data", str(data_folder)]
-        try:
-            return main(["--out", str(tmp_path), *rest, *words])
-        except SystemExit as end:
-            return end.code
-
-    return call
+def run(data_folder, tmp_path, in_process):
+    """The command: words → exit status."""
+    given = ["--threads", 1, "--test-tasks", 3, "--data", data_folder, "--out", tmp_path]
+    return partial(in_process, main, *given)
 
 
 def test_a_run_goes_on_as_if_nothing_had_been(run, tmp_path, capsys):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -42,19 +43,9 @@ def finished(tmp_path_factory):
 
 
 @pytest.fixture
-def here():
+def here(in_process):
     """The command in this process: words → exit status."""
-    threads, handler = torch.get_num_threads(), signal.getsignal(signal.SIGTERM)
-
-    def call(*words):
-        try:
-            return main([*map(str, words)])
-        except SystemExit as end:
-            return end.code
-
-    yield call
-    torch.set_num_threads(threads)
-    signal.signal(signal.SIGTERM, handler)
+    return partial(in_process, main)
 
 
 def log(out):

@@ -3,8 +3,8 @@
 import argparse
 import gzip
 import re
-import signal
 import struct
+from functools import partial
 
 import numpy as np
 import pytest
@@ -17,15 +17,11 @@ from fewshot.experiments.siamese_mnist import main, partners, shifted
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    """Few digits; and what the command changes is put back."""
+    """Few digits."""
     monkeypatch.setattr(siamese_mnist, "TRAIN", 64)
     monkeypatch.setattr(siamese_mnist, "BATCH", 16)
     monkeypatch.setattr(siamese_mnist, "SOURCE_BATCH", 16)
     monkeypatch.setattr(siamese_mnist, "SAVE_EVERY", 2)
-    threads, handler = torch.get_num_threads(), signal.getsignal(signal.SIGTERM)
-    yield
-    torch.set_num_threads(threads)
-    signal.signal(signal.SIGTERM, handler)
 
 
 @pytest.fixture(scope="module")
@@ -46,15 +42,14 @@ def digits(tmp_path_factory):
     return folder
 
 
-def run(digits, out, *words):
-    try:
-        return main(["--threads", "1", "--data", str(digits), "--out", str(out), *words])
-    except SystemExit as end:
-        return end.code
+@pytest.fixture
+def run(digits, in_process):
+    """The command: folder, words → exit status."""
+    return partial(in_process, main, "--threads", 1, "--data", digits, "--out")
 
 
-def test_a_run(digits, tmp_path, capsys):
-    assert run(digits, tmp_path, "--epochs", "20") == 0
+def test_a_run(run, tmp_path, capsys):
+    assert run(tmp_path, "--epochs", "20") == 0
     said = capsys.readouterr().out
     first, last = map(float, re.search(r"Loss: (\S+) in the first .* (\S+) in", said).groups())
     assert last < first / 4
@@ -72,8 +67,8 @@ class Stop(Exception):
     """In place of a kill."""
 
 
-def test_a_killed_run_goes_on_as_if_nothing_had_been(digits, tmp_path, capsys, monkeypatch):
-    assert run(digits, tmp_path / "whole", "--epochs", "5") == 0
+def test_a_killed_run_goes_on_as_if_nothing_had_been(run, tmp_path, capsys, monkeypatch):
+    assert run(tmp_path / "whole", "--epochs", "5") == 0
     whole = capsys.readouterr().out
 
     epoch = siamese_mnist.Experiment.epoch
@@ -86,8 +81,8 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(digits, tmp_path, capsys, m
     with monkeypatch.context() as patch:
         patch.setattr(siamese_mnist.Experiment, "epoch", killed)
         with pytest.raises(Stop):
-            run(digits, tmp_path / "parts", "--epochs", "5")
-    assert run(digits, tmp_path / "parts", "--epochs", "5") == 0
+            run(tmp_path / "parts", "--epochs", "5")
+    assert run(tmp_path / "parts", "--epochs", "5") == 0
     parts = capsys.readouterr().out
     assert "Going on after epoch 2." in parts
     assert whole.splitlines()[-3:-1] == parts.splitlines()[-3:-1]
@@ -115,17 +110,17 @@ def test_loss_is_that_of_all_pairs(digits, monkeypatch):
     torch.testing.assert_close(experiment.loss(chosen), expected)
 
 
-def test_the_source_learns_too(digits, tmp_path, capsys):
-    assert run(digits, tmp_path / "a", "--epochs", "8", "--source") == 0
+def test_the_source_learns_too(run, tmp_path, capsys):
+    assert run(tmp_path / "a", "--epochs", "8", "--source") == 0
     said = capsys.readouterr().out
     first, last = map(float, re.search(r"Loss: (\S+) in the first .* (\S+) in", said).groups())
     assert last < first
 
 
-def test_points_that_meet(digits, tmp_path, capsys, monkeypatch):
+def test_points_that_meet(run, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(siamese_mnist, "partners", lambda labels, _: torch.arange(len(labels)))
-    assert run(digits, tmp_path / "a", "--epochs", "1") == 0
-    assert run(digits, tmp_path / "b", "--epochs", "1", "--source") == 2
+    assert run(tmp_path / "a", "--epochs", "1") == 0
+    assert run(tmp_path / "b", "--epochs", "1", "--source") == 2
     assert "two points met" in capsys.readouterr().err
 
 
@@ -156,19 +151,19 @@ def test_partners():
         (["--out", "README.md", "--epochs", "1"], "Cannot write into README.md"),
     ],
 )
-def test_what_is_wrong_is_one_line(digits, tmp_path, capsys, words, said):
-    assert run(digits, tmp_path, *words) == 2
+def test_what_is_wrong_is_one_line(run, tmp_path, capsys, words, said):
+    assert run(tmp_path, *words) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
 
 
-def test_too_few_digits(digits, tmp_path, capsys, monkeypatch):
+def test_too_few_digits(run, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(siamese_mnist, "TRAIN", 160)
-    assert run(digits, tmp_path) == 2
+    assert run(tmp_path) == 2
     assert "holds 160 digits: more than 160 are needed" in capsys.readouterr().err
 
 
-def test_a_checkpoint_of_another_seed(digits, tmp_path, capsys):
-    assert run(digits, tmp_path, "--epochs", "1") == 0
-    assert run(digits, tmp_path, "--epochs", "1", "--seed", "2") == 2
+def test_a_checkpoint_of_another_seed(run, tmp_path, capsys):
+    assert run(tmp_path, "--epochs", "1") == 0
+    assert run(tmp_path, "--epochs", "1", "--seed", "2") == 2
     assert "was made with seed 1, not 2" in capsys.readouterr().err

@@ -27,7 +27,7 @@ def generator():
 
 
 @pytest.fixture
-def here(monkeypatch):
+def here(monkeypatch, in_process):
     """An experiment in this process, with little to examine: name, words → exit status."""
     for module in EXPERIMENTS.values():
         monkeypatch.setattr(module, "TEST_TASKS", 20)
@@ -35,17 +35,7 @@ def here(monkeypatch):
     monkeypatch.setattr(maml_sinusoid, "SCRATCH", {"Adam": (0.01,), "SGD": (0.01,)})
     monkeypatch.setattr(maml_sinusoid, "SCRATCH_STEPS", 20)
     monkeypatch.setattr(maml_sinusoid, "TUNING_TASKS", 10)
-    threads, handler = torch.get_num_threads(), signal.getsignal(signal.SIGTERM)
-
-    def call(name, *words):
-        try:
-            return EXPERIMENTS[name].main([*map(str, words)])
-        except SystemExit as end:
-            return end.code
-
-    yield call
-    torch.set_num_threads(threads)
-    signal.signal(signal.SIGTERM, handler)
+    return lambda name, *words: in_process(EXPERIMENTS[name].main, *words)
 
 
 def test_a_task_is_one_wave():

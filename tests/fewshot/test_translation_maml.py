@@ -2,7 +2,7 @@
 
 import copy
 import re
-import signal
+from functools import partial
 
 import numpy as np
 import pytest
@@ -284,7 +284,7 @@ def test_the_translator_learns():
 
 
 @pytest.fixture
-def here(monkeypatch):
+def here(monkeypatch, in_process):
     """The command in this process, made small: words → exit status."""
     monkeypatch.setattr(translation_maml, "SAVE_EVERY", 1)
     parts = {"training": (0, 6), "validation": (5000, 2), "test": (6000, 3)}
@@ -295,17 +295,7 @@ def here(monkeypatch):
     monkeypatch.setattr(translation_maml, "META_LANGUAGES", 2)
     few = {"scratch": (("Adam 0.003",), (1,)), "transfer": (("SGD 0.1",), (1, 2))}
     monkeypatch.setattr(translation_maml, "CHOICES", {**few, "MAML": few["transfer"]})
-    threads, handler = torch.get_num_threads(), signal.getsignal(signal.SIGTERM)
-
-    def call(*words):
-        try:
-            return main([*map(str, words)])
-        except SystemExit as end:
-            return end.code
-
-    yield call
-    torch.set_num_threads(threads)
-    signal.signal(signal.SIGTERM, handler)
+    return partial(in_process, main)
 
 
 def test_a_run_and_one_that_was_stopped(tmp_path, here, capsys, monkeypatch):
@@ -338,6 +328,19 @@ def test_a_run_and_one_that_was_stopped(tmp_path, here, capsys, monkeypatch):
     assert here("--steps", 4, "--out", cut) == 0
     assert len(calls) == 9, "one step was lost"
     assert (cut / "table.md").read_text() == table
+
+
+def test_the_second_half_has_sentences_of_its_own(tmp_path, here, monkeypatch):
+    step, seeds = translation_maml.transfer_step, []
+
+    def watched(model, spoken, generator):
+        seeds.append(generator.initial_seed())
+        step(model, spoken, generator)
+
+    monkeypatch.setattr(translation_maml, "transfer_step", watched)
+    assert here("--steps", 1, "--out", tmp_path) == 0
+    together, transfer = seeds
+    assert together != transfer
 
 
 @pytest.mark.parametrize(

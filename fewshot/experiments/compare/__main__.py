@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from fewshot.commands import CommandError, Parser, positive, run
+from fewshot.commands import CommandError, Parser, positive, results_in, run
 from fewshot.data.errors import DataError
 from fewshot.data.store import MAKE, PARTS
 from fewshot.experiments.compare.show import draw, print_table, write_table
@@ -25,6 +25,7 @@ from fewshot.learners.registry import LEARNERS
 from fewshot.work import work_through
 from fewshot.workers import WorkersError, cluster_workers, local_workers
 
+DATA = Path("omniglot_resized")
 QUIET_SECONDS = 60  # between two lines in a log
 
 
@@ -43,7 +44,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = Parser(
         prog="python -m fewshot.experiments.compare",
-        description=__doc__.partition("\n\n")[0],
+        description="Train learners alike, and put them into one table.",
         epilog=f"Learners: {', '.join(LEARNERS)}.",
     )
     add = parser.add_argument
@@ -52,8 +53,20 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--learners", nargs="+", default=["all"], metavar="NAME", help="(default: all)")
     add("--split", choices=PARTS, default="vinyals", help="of the characters (vinyals)")
     add("--minutes", type=minutes, default=10, metavar="M", help="of one core, a learner (10)")
-    add("--data", type=Path, default=Path("omniglot_resized"), metavar="FOLDER", help="images")
-    add("--out", type=Path, default=Path("runs/compare"), metavar="FOLDER", help="(runs/compare)")
+    add(
+        "--data",
+        type=Path,
+        default=DATA,
+        metavar="FOLDER",
+        help="of images (omniglot_resized)",
+    )
+    add(
+        "--out",
+        type=Path,
+        default=Path("runs/compare"),
+        metavar="FOLDER",
+        help="of results (runs/compare)",
+    )
     add("--jobs", type=positive, metavar="J", help="learners at once (one for each core)")
     add("--cluster", metavar="ADDRESS", help="of a Dask scheduler, whose workers see both folders")
     options = parser.parse_args(arguments)
@@ -81,7 +94,10 @@ def compare(options: argparse.Namespace) -> int:
     if not options.data.is_dir():
         raise DataError(f"There is no folder {options.data}: make it with {MAKE}.")
     task = f"{options.num_classes}_way_{options.num_shot}_shot"
-    folder = options.out / f"{options.split}_{task}_{options.minutes:g}_min"
+    images = options.data.resolve().name
+    # Outcomes of other images must not get into the same table.
+    other = "" if images == DATA.name else f"_{images}"
+    folder = options.out / f"{options.split}_{task}_{options.minutes:g}_min{other}"
     trials = [
         Trial(
             name,
@@ -94,7 +110,8 @@ def compare(options: argparse.Namespace) -> int:
         )
         for name in dict.fromkeys(options.learners)
     ]
-    outcomes = {trial: read(trial.outcome) for trial in trials}
+    with results_in(folder):
+        outcomes = {trial: read(trial.outcome) for trial in trials}
     refusals = train_all([trial for trial in trials if not outcomes[trial]], outcomes, options)
     there = [outcome for outcome in outcomes.values() if outcome]
     if there:
@@ -103,8 +120,9 @@ def compare(options: argparse.Namespace) -> int:
             f"{options.minutes:g} min of one core, {TEST_TASKS:,} test tasks"
         )
         print_table(title, there)
-        write_table(folder / "table.md", title, there)
-        draw(folder / "compare.png", title, 1 / options.num_classes, there)
+        with results_in(folder):
+            write_table(folder / "table.md", title, there)
+            draw(folder / "compare.png", title, 1 / options.num_classes, there)
         print(f"{folder / 'table.md'} and {folder / 'compare.png'} have the same.")
     print(*refusals, sep="\n", end="\n" if refusals else "", file=sys.stderr)
     return 1 if refusals else 0
