@@ -1,6 +1,7 @@
 """What the command lines of this package have in common: one line for what goes wrong."""
 
 import argparse
+import math
 import os
 import signal
 import sys
@@ -37,6 +38,17 @@ def seed(text: str) -> int:
     return int(text)
 
 
+def rate(text: str) -> float:
+    """A learning rate."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return value
+
+
 def run(command: Callable[[], int], errors: tuple[type[Exception], ...]) -> int:
     """Run a command, and say in one line why it ended early.
 
@@ -56,6 +68,25 @@ def run(command: Callable[[], int], errors: tuple[type[Exception], ...]) -> int:
     except KeyboardInterrupt:
         print("\nStopped: run the same command again to go on.", file=sys.stderr)
         return 130
+
+
+@contextmanager
+def asked_to_stop() -> Iterator[list[int]]:
+    """A list that Ctrl-C and SIGTERM only add to.
+
+    As exceptions they can come while TensorBoard hands a point to its thread, and then closing
+    the writer waits for ever.
+    """
+    stop = []
+    before = {
+        number: signal.signal(number, lambda number, _: stop.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

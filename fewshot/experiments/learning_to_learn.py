@@ -19,7 +19,17 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from fewshot.commands import CommandError, Parser, load, positive, results_in, run, save, seed
+from fewshot.commands import (
+    CommandError,
+    Parser,
+    asked_to_stop,
+    load,
+    positive,
+    results_in,
+    run,
+    save,
+    seed,
+)
 from fewshot.data.episodes import Episodes
 from fewshot.data.errors import DataError
 from fewshot.data.soften import soften
@@ -263,12 +273,15 @@ def learn(options: argparse.Namespace) -> int:
     ):
         while len(history) < options.epochs:
             experiment.epoch(progress)
-            for name, value in history[-1].items():
-                writer.add_scalar(name, value, len(history))
-            writer.flush()
-            save(checkpoint, experiment.state())
+            with asked_to_stop() as stop:
+                for name, value in history[-1].items():
+                    writer.add_scalar(name, value, len(history))
+                writer.flush()
+                save(checkpoint, experiment.state())
             progress.clear()
             print(line(len(history), options.epochs, history[-1]), flush=True)
+            if stop:
+                raise KeyboardInterrupt
     return 0
 
 

@@ -8,10 +8,8 @@ learned is a program rather than those lengths (Graves et al., 2014, section 4.1
 
 import argparse
 import math
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +21,18 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from fewshot.commands import CommandError, Parser, load, positive, results_in, run, save, seed
+from fewshot.commands import (
+    CommandError,
+    Parser,
+    asked_to_stop,
+    load,
+    positive,
+    rate,
+    results_in,
+    run,
+    save,
+    seed,
+)
 from fewshot.learners.blackbox.ntm import (
     NTM,
     READ,
@@ -102,25 +111,6 @@ def draw(batch_size: int, length: int, bits: int, generator: torch.Generator) ->
 def count_wrong(logits: torch.Tensor, sequences: torch.Tensor) -> float:
     """Wrong bits per sequence."""
     return ((logits > 0) != (sequences > 0.5)).sum().item() / len(sequences)
-
-
-@contextmanager
-def asked_to_stop() -> Iterator[list[int]]:
-    """A list that Ctrl-C and SIGTERM only add to.
-
-    As exceptions they can come while TensorBoard hands a point to its thread, and then closing
-    the writer waits for ever.
-    """
-    stop = []
-    before = {
-        number: signal.signal(number, lambda number, _: stop.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def learn(
@@ -344,17 +334,6 @@ def main(argv: list[str] | None = None) -> int:
         return 0
 
     return run(command, (CommandError,))
-
-
-def rate(text: str) -> float:
-    """A learning rate."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
-    return value
 
 
 if __name__ == "__main__":

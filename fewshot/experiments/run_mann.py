@@ -18,7 +18,18 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from fewshot.commands import CommandError, Parser, load, positive, run, save
+from fewshot.commands import (
+    CommandError,
+    Parser,
+    asked_to_stop,
+    load,
+    positive,
+    rate,
+    results_in,
+    run,
+    save,
+    seed,
+)
 from fewshot.data.episodes import Episodes
 from fewshot.data.errors import DataError
 from fewshot.data.soften import soften
@@ -222,17 +233,19 @@ def train(options: argparse.Namespace, store: Store) -> int:
         episodes.generator.set_state(found["stream"])
 
     folder = options.log_dir / options.model
-    folder.mkdir(parents=True, exist_ok=True)
-    seen = Log(folder, "train", options.num_samples, start)
-    new = Log(folder, "test", options.num_samples, start)
+    with results_in(folder):
+        seen = Log(folder, "train", options.num_samples, start)
+        new = Log(folder, "test", options.num_samples, start)
     print(draw_head(options.num_samples))
     writer = SummaryWriter(folder, purge_step=start + 1)
     bar = tqdm(
         desc=options.model, unit="step", total=options.iterations, initial=start, mininterval=1
     )
     losses, accuracies = [], []
-    with writer, bar:
+    with asked_to_stop() as stop, writer, bar:
         for iteration in range(start + 1, options.iterations + 1):
+            if stop:
+                raise KeyboardInterrupt
             loss, accuracy = learn(network, optimizer, episodes, options)
             if not math.isfinite(loss):
                 raise CommandError(
@@ -315,17 +328,6 @@ def checkpoint(options: argparse.Namespace) -> Path:
     return options.save_dir / f"{options.model}.pt"
 
 
-def rate(text: str) -> float:
-    """A learning rate."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
-    return value
-
-
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The options; what cannot be used ends the program with one line."""
     parser = Parser(
@@ -347,7 +349,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--iterations", type=positive, default=100000, help="batches, with those of earlier runs")
     add("--augment", action="store_true", help="turned characters are new ones; images wobble")
     add("--strength", action="store_true", help="learn how sharply the memory is read")
-    add("--seed", type=int, default=0)
+    add("--seed", type=seed, default=0, help="of the weights and of the episodes")
     add("--data", default="omniglot_resized", help="folder of the images")
     add("--save-dir", type=Path, default=Path("runs/mann"), help="for checkpoints")
     add("--log-dir", type=Path, default=Path("runs/mann"), help="for CSV and TensorBoard")
@@ -356,8 +358,6 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         parser.error(f"--num-samples must not be above {IMAGES}, the images of a character")
     if options.num_reads > options.memory_locations:
         parser.error("--num-reads must not be above --memory-locations")
-    if not 0 <= options.seed < 2**63:
-        parser.error("--seed must be from 0 to 2**63 - 1")
     return options
 
 

@@ -287,10 +287,11 @@ def test_a_finished_training_is_not_repeated(command, tmp_path):
         (["--learning-rate", "nan"], "'nan' is no number above 0"),
         (["--learning-rate", "fast"], "'fast' is no number above 0"),
         (["--num-reads", "7"], "--num-reads must not be above --memory-locations"),
-        (["--seed", "-1"], "--seed must be from 0"),
+        (["--seed", "-1"], "'-1' is no number from 0 to 2**32 - 1"),
         (["--num-samples", "21"], "--num-samples must not be above 20"),
         (["--num-classes", "1000"], "the split's characters are only 964"),
         (["--mode", "test"], "train it first, with --mode train"),
+        (["--log-dir", "/dev/null"], "Cannot write into /dev/null/MANN: Not a directory."),
     ],
 )
 def test_what_cannot_work_is_said_in_one_line(command, arguments, message):
