@@ -97,6 +97,10 @@ def probe_sampler(make, images_of: dict) -> None:
     first = shown[:, 0].argsort(1).argsort(1)  # how the characters rank by name
     assert len(np.unique(np.hstack([first, order]), axis=0)) == 36, "query_order_independent"
 
+    # Of 4,500 pairs of characters in a task, 17 ± 4 come again: there are 600,000.
+    pairs = np.sort(shown[:, 0])[:, [[0, 1], [0, 2], [1, 2]]].reshape(-1, 2)
+    assert len(np.unique(pairs, axis=0)) > 4400, "characters_independent"
+
     splits = [{*np.unique(shown)}]
     for split, count in (("train", 30), ("val", 100), ("test", 30)):
         found, _ = draw(make, images_of, 1, 20, split, count)
