@@ -27,14 +27,19 @@ class Job:
         seed: of everything.
         steps: how many the run is to have.
         folder: the run's.
-        resume: whether to go on from its checkpoint.
+        foreign: whether a checkpoint that lies there already is of another run.
     """
 
     setting: Setting
     seed: int
     steps: int
     folder: Path
-    resume: bool
+    foreign: bool
+
+    @property
+    def resume(self) -> bool:
+        """Whether to go on from a checkpoint: of an earlier command, or of a worker that died."""
+        return not self.foreign and (self.folder / "checkpoint.pt").exists()
 
     def options(self) -> list[str]:
         """hw1.py's."""
@@ -110,13 +115,14 @@ def train_missing(
 def plan(run: Run | None, setting: Setting, seed: int, runs: Path, steps: int | None) -> Job | None:
     """What is to be done for a setting and a seed of which there is `run`; None if nothing is."""
     folder = (runs / setting.folder(seed)).absolute()
+    ours = run is not None and run.folder.absolute() == folder
+    foreign = not ours and (folder / "checkpoint.pt").exists()
     if run is None:
-        return Job(setting, seed, steps or STEPS, folder, resume=False)
+        return Job(setting, seed, steps or STEPS, folder, foreign)
     checkpoint = (run.folder / "checkpoint.pt").exists()
     if run.finished or not run.planned or (run.steps >= run.planned and not checkpoint):
         return None  # also if another program logged it
-    resume = checkpoint and run.folder.absolute() == folder
-    return Job(setting, seed, int(run.planned), folder, resume)
+    return Job(setting, seed, int(run.planned), folder, foreign)
 
 
 def train(job: Job, homework: Homework) -> str | None:

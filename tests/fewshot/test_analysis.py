@@ -257,6 +257,19 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path, data_folder):
     assert all(file.stat().st_mtime_ns >= before for file, before in saved.items())
 
 
+def test_a_run_goes_on_when_the_worker_that_trained_it_dies(tmp_path, data_folder):
+    process = start("problem3", tmp_path, data_folder, "--steps", 1500, "--jobs", 1)
+    wait_for(lambda: [*tmp_path.rglob("checkpoint.pt")])
+    (training,) = trainings(tmp_path)
+    worker = int(Path(f"/proc/{training}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(worker, signal.SIGKILL)
+    wait_for(lambda: len([*tmp_path.rglob("events*")]) == 2)
+    assert len([*(tmp_path / "runs").iterdir()]) == 1, "none anew"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    wait_for(lambda: not trainings(tmp_path))
+
+
 def test_what_is_not_filled_in_is_said_once(tmp_path, data_folder):
     done = run("problem3", tmp_path, data_folder, "--solution", ROOT / "hw1.py")
     assert done.returncode == 2
