@@ -1,8 +1,8 @@
 """The program beside the student's code: it does what the judge asks and sends numbers back.
 
 It runs in the sandbox, in a folder with the submission and `omniglot_resized`, and beside it lie
-`wire.py` and `stand_in.py`. It decides nothing: a submission may do to it what it likes, and the
-judge checks whatever comes up.
+`wire.py`, `stand_in.py` and `import_effects.py`. It decides nothing: a submission may do to it what
+it likes, and the judge checks whatever comes up.
 """
 
 import ast
@@ -19,8 +19,6 @@ from pathlib import Path
 HERE = Path(__file__).parent
 DATA = {"data_folder": "./omniglot_resized", "img_size": (28, 28)}
 PROGRESS = 1.0  # seconds between two reports of a training
-ASSIGNMENT = ast.Assign | ast.AnnAssign
-DEFINITION = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 # Answers leave by a descriptor of their own, so that what a submission prints is not in them.
 requests = os.fdopen(os.dup(0), "rb")
@@ -37,6 +35,7 @@ import numpy as np  # noqa: E402
 import stand_in  # noqa: E402
 import torch  # noqa: E402
 import wire  # noqa: E402
+from import_effects import fills_something, runs_something  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.utils.data import DataLoader  # noqa: E402
 
@@ -353,64 +352,6 @@ def compile_nothing():
 def makes_objects(value):
     """Whether a value is a class, or stands for one as `functools.partial` does."""
     return callable(value) and not isinstance(value, stand_in.Anything)
-
-
-def runs_something(statement, tree):
-    """Whether a statement of a file calls the file's own functions, as `main()` or a loop does."""
-    active = ast.Expr | ast.For | ast.While | ast.If | ast.With | ast.Try
-    guard = isinstance(statement, ast.If) and "__name__" in map(name_of, ast.walk(statement.test))
-    return isinstance(statement, active) and not guard and bool(called(statement, tree))
-
-
-def fills_something(statement, tree):
-    """Whether a statement fills a variable that the file's functions read, as a loop does a table.
-
-    Whatever it calls may do so for it.
-    """
-    calls = called(statement, tree)
-    filled = changed(statement) | bound(statement)
-    filled |= set().union(*(changed(function) - bound(function) for function in calls))
-    given = set().union(*map(bound, (x for x in tree.body if isinstance(x, ASSIGNMENT))))
-    filled &= given | bound(statement)  # neither modules nor functions
-    readers = [x for x in tree.body if isinstance(x, DEFINITION) and x not in calls]
-    return any(filled & set(map(name_of, ast.walk(x))) - bound(x) for x in readers)
-
-
-def called(statement, tree):
-    """The functions of a file that a statement calls by their names."""
-    names = {name_of(node.func) for node in ast.walk(statement) if isinstance(node, ast.Call)}
-    return [x for x in tree.body if isinstance(x, ast.FunctionDef) and x.name in names]
-
-
-def changed(part):
-    """Names that a part of a file declares global or changes: `NAME[0] = 1`, `NAME.append(1)`."""
-    names = {name for node in ast.walk(part) if isinstance(node, ast.Global) for name in node.names}
-    for node in ast.walk(part):
-        if isinstance(node, ast.Call):
-            node = node.func
-        elif not isinstance(getattr(node, "ctx", None), ast.Store):
-            continue
-        if isinstance(node, ast.Attribute | ast.Subscript):
-            names.add(name_of(node.value))
-    return names - {None}
-
-
-def bound(part):
-    """Names that a part of a file assigns to or has for arguments, and does not declare global."""
-    names, outside = set(), set()
-    for node in ast.walk(part):
-        if isinstance(node, ast.arg):
-            names.add(node.arg)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.add(node.id)
-        elif isinstance(node, ast.Global):
-            outside |= {*node.names}
-    return names - outside
-
-
-def name_of(node):
-    """The name that a node of a tree is, if it is one."""
-    return node.id if isinstance(node, ast.Name) else None
 
 
 def run_statements(name, path, trees, forgive=False):

@@ -13,7 +13,7 @@ from autograder import wire
 from autograder.sandbox import Child, Sandbox
 
 HERE = Path(__file__).parent
-CHILD_FILES = ("child.py", "wire.py", "stand_in.py")
+CHILD_FILES = ("child.py", "wire.py", "stand_in.py", "import_effects.py")
 LOAD_SECONDS = 60
 CALL_SECONDS = 60  # for a question, with the constructor of a generator or a network
 TRAIN_SECONDS = 300  # for a training of up to 1,000 steps, and as much for every further 1,000

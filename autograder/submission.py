@@ -35,7 +35,7 @@ LIBRARIES = {
     *("torch", "torchgen", "numpy", "imageio", "tensorboard", "tqdm", "PIL"),
     *("absl", "fsspec", "google", "packaging", "setuptools", "sympy"),
     *("typing_extensions", "pytest", "conftest", "sitecustomize", "usercustomize"),
-    *("child", "stand_in", "wire", "hw1", "load_data"),
+    *("child", "import_effects", "stand_in", "wire", "hw1", "load_data"),
 }
 IMPORTERS = ("import_module", "__import__")
 HIDES = "files of that name would be imported in the place of others, so rename them"

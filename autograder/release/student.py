@@ -14,8 +14,9 @@ OWN = {"README.md": "README.md", "Makefile": "Makefile", "gitignore": ".gitignor
 
 # What is not listed stays here, so that a new file can give nothing away. No pattern reaches into
 # the folders `hidden`, and the rubric tells what the hidden checks are worth, not how they check.
-MODULES = ("__init__", "__main__", "check", "child", "context", "data", "grading", "judge")
-MODULES += ("launcher", "layout", "progress", "questions", "record", "sandbox", "seeds")
+MODULES = ("__init__", "__main__", "check", "child", "context", "data", "grading")
+MODULES += ("import_effects", "judge", "launcher", "layout", "progress", "questions", "record")
+MODULES += ("sandbox", "seeds")
 MODULES += ("stand_in", "student", "submission", "submit", "tasks", "unpack", "wire", "zips")
 SHARED = ["LICENSE", *(f"autograder/{name}.py" for name in MODULES), "autograder/rubric.toml"]
 SHARED += ["autograder/checks/*.py", "autograder/mistakes/*.py", "autograder/report/*.*"]
