@@ -138,6 +138,7 @@ def describe(runs: dict[Setting, list[Run]]) -> str:
     shown = [run for several in runs.values() for run in several]
     batches = {run.settings.get("meta_batch_size") for run in shown}
     said += [f"{batch:g} tasks a step" for batch in batches - {None} if len(batches) == 1]
-    seeds = max(len(several) for several in runs.values())
-    said.append("one seed" if seeds == 1 else f"mean of {seeds} seeds, band from lowest to highest")
+    seeds = {len(several) for several in runs.values()}
+    many = f"mean of {' or '.join(map(str, sorted(seeds)))} seeds, band from lowest to highest"
+    said.append("one seed" if seeds == {1} else many)
     return ", ".join(said)
