@@ -22,7 +22,7 @@ WANTED = ("hw1.py", "load_data.py")
 BOTH = "hw1.py and load_data.py"
 
 # Homework is small, and whoever has no room cannot hand in trained weights as text: 470,000 of them
-# take more than MAX_TOTAL at four bits each.
+# take more than MAX_TOTAL as text, at four bits each.
 MAX_FILE = 128 << 10  # bytes of one Python file
 MAX_NOTEBOOK = 4 << 20  # bytes of one notebook, pictures included
 MAX_FILES = 50
@@ -320,10 +320,11 @@ def read_companions(
             except Unusable as error:
                 submission.notes.append(f"{clean(str(path))} {error}.")
                 continue
-            if size(code) > room:
+            needed = size(code)
+            if needed > room:
                 left_out[CROWDED].append(str(path))
                 continue
-            room -= size(code)
+            room -= needed
             texts.append(code)
             submission.files[str(path)] = code
             submission.notes.extend(f"{clean(str(path))} {note}." for note in notes)
