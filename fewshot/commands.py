@@ -31,6 +31,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def several(text: str) -> int:
+    """A number of test tasks: one has no interval."""
+    if not text.isdecimal() or int(text) < 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 2 on")
+    return int(text)
+
+
 def seed(text: str) -> int:
     """What generators can be seeded with, and with what is reckoned from it."""
     if not text.isdecimal() or int(text) >= 2**32:

@@ -16,11 +16,22 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from fewshot.analysis.figures import STYLE
-from fewshot.commands import CommandError, Parser, load, positive, results_in, run, save, seed
+from fewshot.commands import (
+    CommandError,
+    Parser,
+    load,
+    positive,
+    results_in,
+    run,
+    save,
+    seed,
+    several,
+)
 from fewshot.data.episodes import Episodes
 from fewshot.data.errors import DataError
 from fewshot.data.store import Store
 from fewshot.data.turns import quarter_turns
+from fewshot.intervals import half_interval
 from fewshot.learners.generative.k_shot import KShot, KShotPlain
 from fewshot.learners.learner import Learner, accuracy
 from fewshot.learners.metric.prototypical import Prototypical
@@ -100,7 +111,7 @@ def examine(
 
 def interval(values: torch.Tensor) -> tuple[float, float]:
     """The mean and half its 95 % interval, in percent."""
-    return 100 * values.mean().item(), 196 * values.std().item() / len(values) ** 0.5
+    return 100 * values.mean().item(), 100 * half_interval(values).item()
 
 
 def report(learner: KShot, results: dict, options: argparse.Namespace) -> None:
@@ -165,7 +176,7 @@ def main(argv: list[str] | None = None) -> int:
     add = parser.add_argument
     add("--data", type=Path, default=Path("omniglot_resized"), metavar="FOLDER", help="of images")
     add("--steps", type=positive, default=1200, metavar="N", help="of the representation")
-    add("--tasks", type=positive, default=1000, metavar="N", help="of each kind, in the test")
+    add("--tasks", type=several, default=1000, metavar="N", help="of each kind, in the test")
     add("--seed", type=seed, default=1, help="of the weights, the images and the tasks")
     add(
         "--out",

@@ -18,11 +18,13 @@ from pathlib import Path
 import matplotlib as mpl
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 from torch import nn
 from tqdm import tqdm
 
 from fewshot.analysis.figures import STYLE
 from fewshot.commands import CommandError, Parser, load, positive, results_in, run, save, seed
+from fewshot.intervals import half_interval
 from fewshot.learners.learner import cosine
 from fewshot.learners.optimization.learned_optimizer import LearnedOptimizer, State, TwoLSTMs
 
@@ -197,7 +199,7 @@ def compare(
 
 def interval(values: torch.Tensor) -> str:
     """A mean with its 95 % interval."""
-    return f"{values.mean():.3f} ± {1.96 * values.std() / len(values) ** 0.5:.3f}"
+    return f"{values.mean():.3f} ± {half_interval(values):.3f}"
 
 
 def report(learned: dict[str, LearnedOptimizer], options: argparse.Namespace) -> None:
@@ -230,12 +232,13 @@ def picture(values: dict[str, torch.Tensor], file: Path) -> Path:
         axes = figure.subplots()
         for name, curve in values.items():
             color, dashes = LINES[name]
-            mean, half = curve.mean(dim=1), 1.96 * curve.std(dim=1) / HELD_OUT**0.5
+            mean, half = curve.mean(dim=1), half_interval(curve.T)
             axes.plot(mean, color=color, linestyle=dashes, label=name)
             axes.fill_between(
                 range(len(mean)), mean - half, mean + half, color=color, alpha=0.15, lw=0
             )
-        axes.set_yscale("log")
+        axes.set_yscale("log", subs=[])
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.set_xlim(0, STEPS)
         axes.set_xlabel("step of the optimizer")

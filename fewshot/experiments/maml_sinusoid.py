@@ -30,6 +30,7 @@ from fewshot.experiments.sinusoids import (
     interval,
     train,
 )
+from fewshot.intervals import half_interval
 from fewshot.learners.optimization.maml import Weights, adapt
 
 TEST_STEPS = 5
@@ -234,7 +235,7 @@ def picture(
             axes.set_xlabel("x")
         tasks[0].set_ylabel("y")
         mean = torch.tensor([errors.mean() for errors in by_step])
-        half = torch.tensor([1.96 * errors.std() / len(errors) ** 0.5 for errors in by_step])
+        half = torch.tensor([half_interval(errors) for errors in by_step])
         color, dashes = LINES[0]
         steps.plot(mean, color=color, linestyle=dashes, marker="o", markersize=3)
         steps.fill_between(range(len(mean)), mean - half, mean + half, color=color, alpha=0.18)

@@ -18,10 +18,21 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from fewshot.analysis.figures import LINES, STYLE
-from fewshot.commands import CommandError, Parser, load, positive, results_in, run, save, seed
+from fewshot.commands import (
+    CommandError,
+    Parser,
+    load,
+    positive,
+    results_in,
+    run,
+    save,
+    seed,
+    several,
+)
 from fewshot.data.episodes import Episodes
 from fewshot.data.errors import DataError
 from fewshot.data.store import Store
+from fewshot.intervals import half_interval
 from fewshot.learners.learner import accuracy, query_loss
 from fewshot.learners.metric.matching import Matching
 
@@ -100,7 +111,7 @@ class Experiment:
             images, labels = self.test.blocks(min(TASKS, tasks - done))
             results.append(accuracy(self.model(images, labels), labels))
         results = torch.cat(results)
-        return results.mean().item(), 1.96 * results.std().item() / math.sqrt(tasks)
+        return results.mean().item(), half_interval(results).item()
 
     def state(self) -> dict:
         """All that the next epoch depends on."""
@@ -188,7 +199,7 @@ def main(argv: list[str] | None = None) -> int:
         metavar="N",
         help=f"of {BATCHES} updates of {TASKS} tasks, with those of earlier runs",
     )
-    add("--test-tasks", type=positive, default=1000, metavar="N", help="at the end")
+    add("--test-tasks", type=several, default=1000, metavar="N", help="at the end")
     add("--seed", type=seed, default=1, help="of the characters' parts, the weights and the tasks")
     add("--threads", type=positive, default=2, metavar="N", help="of PyTorch")
     add("--data", type=Path, default=Path("omniglot_resized"), metavar="FOLDER", help="of images")

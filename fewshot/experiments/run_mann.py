@@ -35,6 +35,7 @@ from fewshot.data.errors import DataError
 from fewshot.data.soften import soften
 from fewshot.data.store import SIDE, Store
 from fewshot.data.turns import quarter_turns
+from fewshot.intervals import half_interval
 from fewshot.learners.blackbox.lrua import MANNCell
 from fewshot.learners.blackbox.unroll import unroll
 
@@ -303,8 +304,7 @@ def test(options: argparse.Namespace, store: Store) -> int:
     _, right = evaluate(network, episodes, options.num_samples, TEST_EPISODES)
     print(draw_head(options.num_samples))
     print(draw_row(f"{options.model}, {found['iteration']:,} iterations", pick(right.mean(dim=0))))
-    interval = 1.96 * right.std(dim=0) / len(right) ** 0.5
-    print(draw_row("95 % interval, ±", pick(interval)))
+    print(draw_row("95 % interval, ±", pick(half_interval(right))))
     print(f"Percent right, over {len(right):,} episodes of characters that were not trained on.")
     return 0
 

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from fewshot.analysis.figures import STYLE
 from fewshot.commands import CommandError, Parser, load, positive, save, seed
+from fewshot.intervals import half_interval
 
 LOG_EVERY = 500  # iterations; every log line is a checkpoint as well
 CLIP = 10.0  # of the meta-gradient's norm: a rare task has one a hundred times the usual
@@ -129,8 +130,7 @@ def train(
 
 def interval(errors: torch.Tensor) -> str:
     """The mean over tasks with its 95 % interval, in words; `errors` is [tasks]."""
-    half = 1.96 * errors.std().item() / len(errors) ** 0.5
-    return f"{errors.mean().item():.4f} ± {half:.4f}"
+    return f"{errors.mean():.4f} ± {half_interval(errors):.4f}"
 
 
 def examples(amplitudes: torch.Tensor, phases: torch.Tensor) -> list[int]:

@@ -63,10 +63,15 @@ def grade_cases(
     """Case name → what came of it."""
     written = {case.name: write(case, folder) for case in cases}
     one = partial(grade_one, data=data, train=train, seed=seed)
-    with ProcessPoolExecutor(
-        AT_ONCE, mp_context=get_context("spawn"), initializer=choose_level, initargs=(level,)
-    ) as pool:
+    with graders(level) as pool:
         return dict(zip(written, pool.map(one, written.values()), strict=True))
+
+
+def graders(level: str | None = None) -> ProcessPoolExecutor:
+    """Processes that grade, each of which reads the data once."""
+    return ProcessPoolExecutor(
+        AT_ONCE, mp_context=get_context("spawn"), initializer=choose_level, initargs=(level,)
+    )
 
 
 def choose_level(level: str | None) -> None:

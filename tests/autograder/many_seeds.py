@@ -8,10 +8,13 @@ were. Two seconds a grading on two cores.
 
 import argparse
 import tempfile
+from functools import partial
 from pathlib import Path
 
-from .corpus import CORRECT
-from .graded import grade_cases
+from tqdm import tqdm
+
+from .corpus import CORRECT, write
+from .graded import grade_one, graders
 
 
 def main() -> None:
@@ -21,16 +24,22 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=100)
     arguments = parser.parse_args()
     gradings = wrong = 0
-    for seed in range(arguments.first, arguments.first + arguments.seeds):
-        with tempfile.TemporaryDirectory() as folder:
-            graded = grade_cases(CORRECT, Path(folder), arguments.data, seed=seed)
-        for name, result in graded.items():
-            gradings += 1
-            lost = [check for check in result.lost() if not check.startswith("accuracy/")]
-            if lost:
-                wrong += 1
-                print(f"seed {seed}: {name} lost {', '.join(lost)}", flush=True)
-        print(f"{gradings} gradings of {len(CORRECT)} variants, {wrong} lost a point", flush=True)
+    seeds = range(arguments.first, arguments.first + arguments.seeds)
+    with tempfile.TemporaryDirectory() as folder, graders() as pool:
+        names = [case.name for case in CORRECT]
+        written = [write(case, Path(folder)) for case in CORRECT]
+        one = partial(grade_one, data=arguments.data, train="off")
+        came = [
+            [pool.submit(one, submission, seed=seed) for submission in written] for seed in seeds
+        ]
+        for seed, futures in zip(tqdm(seeds, unit="seed"), came, strict=True):
+            for name, future in zip(names, futures, strict=True):
+                lost = [c for c in future.result().lost() if not c.startswith("accuracy/")]
+                gradings += 1
+                wrong += bool(lost)
+                if lost:
+                    tqdm.write(f"seed {seed}: {name} lost {', '.join(lost)}")
+    print(f"{gradings} gradings of {len(CORRECT)} variants, {wrong} lost a point", flush=True)
 
 
 if __name__ == "__main__":

@@ -8,16 +8,14 @@ Markdown table. About three minutes a mutant.
 
 import argparse
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 from autograder.grading import grade
 from autograder.record import Result, start_record
 
 from .corpus import MUTANTS, REFERENCE, write
-from .graded import AT_ONCE, choose_level
+from .graded import graders
 
 WAYS = ("resume", "scratch")
 
@@ -58,12 +56,7 @@ def main() -> None:
     arguments = parser.parse_args()
     one = partial(train, data=arguments.data, setting=arguments.setting)
     print("| mutant | resume | scratch | agree |\n|---|---|---|---|", flush=True)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        ProcessPoolExecutor(
-            AT_ONCE, get_context("spawn"), initializer=choose_level, initargs=(None,)
-        ) as pool,
-    ):
+    with tempfile.TemporaryDirectory() as folder, graders() as pool:
         wanted = arguments.only
         cases = [case for case in (REFERENCE, *MUTANTS) if not wanted or case.name in wanted]
         written = [write(case, Path(folder)) for case in cases]

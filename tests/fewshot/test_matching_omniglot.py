@@ -66,6 +66,7 @@ def test_parts_share_no_character_and_looking_teaches_nothing(data_folder, monke
     ("words", "said"),
     [
         (["--epochs", "none"], "'none' is no number from 1 on"),
+        (["--test-tasks", "1"], "'1' is no number from 2 on"),
         (["--data", "none"], "There is no folder none"),
         (["--out", "README.md", "--epochs", "1"], "Cannot write into README.md"),
     ],

@@ -15,6 +15,7 @@ from fewshot.data.episodes import Episodes
 from fewshot.data.errors import DataError
 from fewshot.data.store import Store
 from fewshot.data.turns import quarter_turns
+from fewshot.intervals import half_interval
 from fewshot.learners.learner import Learner, accuracy
 from fewshot.learners.registry import LEARNERS
 from fewshot.workers import BUSY, is_cancelled
@@ -223,7 +224,7 @@ def measure(trial: Trial, learner: Learner, store: Store, steps: int, seconds: f
         learner=trial.learner,
         family=type(learner).__module__.split(".")[2],
         accuracy=right.mean().item(),
-        interval=1.96 * right.std().item() / math.sqrt(len(right)),
+        interval=half_interval(right).item(),
         tasks=len(right),
         parameters=sum(weight.numel() for weight in learner.parameters()),
         steps=steps,
