@@ -8,13 +8,13 @@ import platform
 import shlex
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from autograder.data import find_data
 from autograder.record import Check, Record
-from autograder.sandbox import choose_sandbox
+from autograder.sandbox import Sandbox, choose_sandbox
 from autograder.seeds import stretch
 from autograder.student import Student
 from autograder.submission import Submission, read_submission, write_files
@@ -89,27 +89,41 @@ def grade_submission(
     sandbox = try_sandbox(os.environ.get("AUTOGRADER_SANDBOX"))
     record.protections = list(sandbox.protections)
     record.notes = list(submission.notes)
+    with started_student(submission, sandbox, data, seed, SECONDS[train]) as student:
+        run_checks(record, student, data, seed, train, announce, progress, verbose)
+    record.notes += student.notes
+    record.look = [*student.alarms, *record.look, *find_doubts(record, student.problems)]
+    record.facts = facts(data, train, seed, command)
+    record.seconds = time.monotonic() - started
+    return record
+
+
+@contextlib.contextmanager
+def started_student(
+    submission: Submission, sandbox: Sandbox, data: Path, seed: int, seconds: float
+) -> Iterator[Student]:
+    """A submission in its sandbox, until the end of the block.
+
+    Args:
+        data: an image folder.
+        seed: as of `grade_submission`.
+        seconds: for all its answers together.
+    """
     with tempfile.TemporaryDirectory(prefix="grading-") as temporary:
         homework, code = Path(temporary, "homework"), Path(temporary, "code")
         homework.mkdir()
         code.mkdir()
         Path(temporary).chmod(0o755)  # a sandbox may read it as another user
         write_files(submission, homework)
-        problems = name_problems(submission)
-        told = stretch(seed, "child")
+        problems, told = name_problems(submission), stretch(seed, "child")
         student = Student(
-            sandbox, homework, problems, data.absolute(), code, THREADS, told, SECONDS[train]
+            sandbox, homework, problems, data.absolute(), code, THREADS, told, seconds
         )
         try:
             student.spawn()  # it imports torch while we do
-            run_checks(record, student, data, seed, train, announce, progress, verbose)
+            yield student
         finally:
             student.end()
-    record.notes += student.notes
-    record.look = [*student.alarms, *record.look, *find_doubts(record, student.problems)]
-    record.facts = facts(data, train, seed, command)
-    record.seconds = time.monotonic() - started
-    return record
 
 
 # The trial run is once a process, which may grade a class.

@@ -2,15 +2,12 @@
 
 import argparse
 import math
-import os
 import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-
-import torch
 
 
 class CommandError(Exception):
@@ -110,51 +107,3 @@ def results_in(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise CommandError(f"Cannot write into {folder}: {error.strerror}.") from error
-
-
-def save(path: Path, content: dict) -> None:
-    """`torch.save`, but a run killed half-way leaves the old file whole.
-
-    Raises:
-        CommandError: the file cannot be written.
-    """
-    partial = path.with_suffix(".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:  # by itself, PyTorch would not say why it cannot
-            torch.save(content, file)
-        os.replace(partial, path)
-    except (OSError, RuntimeError) as error:
-        with suppress(OSError):
-            partial.unlink()
-        reason = f"{error.strerror}." if isinstance(error, OSError) else "is the disk full?"
-        raise CommandError(f"Cannot write {path}: {reason}") from error
-
-
-def load(path: Path, settings: dict) -> dict | None:
-    """What `save` has written, if it is of the same settings.
-
-    Args:
-        path: the file.
-        settings: what must be equal to the file's "settings" for a run to go on.
-
-    Returns:
-        The content; None if there is no file.
-
-    Raises:
-        CommandError: the file is damaged or of other settings.
-    """
-    if not path.exists():
-        return None
-    try:
-        content = torch.load(path, weights_only=True, map_location="cpu")
-        theirs = content["settings"]
-    except Exception as error:  # damage has many names
-        raise CommandError(f"{path} is damaged: delete it, or name another folder.") from error
-    for name, value in settings.items():
-        if theirs.get(name) != value:
-            raise CommandError(
-                f"{path} was made with {name} {theirs.get(name)}, not {value}: "
-                "keep to it, or name another folder."
-            )
-    return content

@@ -16,17 +16,8 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from fewshot.analysis.figures import STYLE
-from fewshot.commands import (
-    CommandError,
-    Parser,
-    load,
-    positive,
-    results_in,
-    run,
-    save,
-    seed,
-    several,
-)
+from fewshot.checkpoint import Checkpoint
+from fewshot.commands import CommandError, Parser, positive, results_in, run, seed, several
 from fewshot.data.episodes import Episodes
 from fewshot.data.errors import DataError
 from fewshot.data.store import Store
@@ -58,17 +49,13 @@ def episodes(store: Store, N: int, K: int, seed: int) -> Episodes:
 
 def train(learner: KShot, store: Store, options: argparse.Namespace) -> None:
     """Phases 1 and 2, from where the last run has saved them."""
-    file = options.out / "checkpoint.pt"
     settings = {"steps": options.steps, "seed": options.seed}
     settings |= {"data": options.data.resolve().name}
     drawn = episodes(characters(store, "train", "val"), 5, 1, options.seed)
     learner.start()
-    done = 0
-    if found := load(file, settings):
-        learner.load_state_dict(found["learner"])
-        learner.optimizer.load_state_dict(found["optimizer"])
-        drawn.generator.set_state(found["generator"])
-        done = found["done"]
+    file = options.out / "checkpoint.pt"
+    checkpoint = Checkpoint(file, settings, learner, learner.optimizer, drawn.generator)
+    if done := checkpoint.restore().get("done", 0):
         print(f"Going on after {done:,} steps.", flush=True)
     with tqdm(total=options.steps, initial=done, desc="representation", unit="step") as bar:
         while done < options.steps:
@@ -77,14 +64,7 @@ def train(learner: KShot, store: Store, options: argparse.Namespace) -> None:
             bar.update()
             bar.set_postfix_str(f"loss {loss:.2f}")
             if done % SAVE_EVERY == 0 or done == options.steps:
-                content = {
-                    "settings": settings,
-                    "learner": learner.state_dict(),
-                    "optimizer": learner.optimizer.state_dict(),
-                    "generator": drawn.generator.get_state(),
-                    "done": done,
-                }
-                save(file, content)
+                checkpoint.save(done=done)
 
 
 @torch.no_grad()

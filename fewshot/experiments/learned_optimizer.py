@@ -23,7 +23,8 @@ from torch import nn
 from tqdm import tqdm
 
 from fewshot.analysis.figures import STYLE
-from fewshot.commands import CommandError, Parser, load, positive, results_in, run, save, seed
+from fewshot.checkpoint import Checkpoint
+from fewshot.commands import CommandError, Parser, positive, results_in, run, seed
 from fewshot.intervals import half_interval
 from fewshot.learners.learner import cosine
 from fewshot.learners.optimization.learned_optimizer import LearnedOptimizer, State, TwoLSTMs
@@ -138,11 +139,9 @@ def train(name: str, options: argparse.Namespace) -> LearnedOptimizer:
     validation = Quadratics.draw(VALIDATED_ON, torch.Generator().manual_seed(5_000 + options.seed))
     settings = {"batches": options.batches, "seed": options.seed}
     file = options.out / f"{LEARNED[name].__name__}.pt"
+    checkpoint = Checkpoint(file, settings, model, meta, generator)
     done, best, least = 0, copy.deepcopy(model.state_dict()), math.inf
-    if found := load(file, settings):
-        model.load_state_dict(found["model"])
-        meta.load_state_dict(found["meta"])
-        generator.set_state(found["generator"])
+    if found := checkpoint.restore():
         done, best, least = found["done"], found["best"], found["least"]
         print(f"{name}: going on after {done:,} batches.", flush=True)
     with tqdm(total=options.batches, initial=done, desc=name, unit="batch") as bar:
@@ -156,10 +155,7 @@ def train(name: str, options: argparse.Namespace) -> LearnedOptimizer:
                 if end < least:
                     best, least = copy.deepcopy(model.state_dict()), end
                 bar.set_postfix_str(f"f after {STEPS} steps {end:.3f}, at best {least:.3f}")
-                content = {"model": model.state_dict(), "meta": meta.state_dict()}
-                content |= {"generator": generator.get_state(), "done": done}
-                content |= {"best": best, "least": least}
-                save(file, {"settings": settings, **content})
+                checkpoint.save(done=done, best=best, least=least)
     model.load_state_dict(best)
     return model
 

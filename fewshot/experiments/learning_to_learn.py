@@ -19,15 +19,14 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from fewshot.checkpoint import Checkpoint
 from fewshot.commands import (
     CommandError,
     Parser,
     asked_to_stop,
-    load,
     positive,
     results_in,
     run,
-    save,
     seed,
 )
 from fewshot.data.episodes import Episodes
@@ -203,23 +202,6 @@ class Experiment:
             progress.update(len(images))
         return metrics.result()
 
-    def state(self) -> dict:
-        """All that the next epoch depends on, for `fewshot.commands.save`."""
-        return {
-            "settings": settings_of(self.options),
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "train": self.train.generator.get_state(),
-            "history": self.history,
-        }
-
-    def restore(self, state: dict) -> None:
-        """Go on where `state` was taken."""
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.train.generator.set_state(state["train"])
-        self.history = state["history"]
-
 
 def settings_of(options: argparse.Namespace) -> dict[str, int | str]:
     """What must be the same for a run to go on."""
@@ -248,10 +230,15 @@ def learn(options: argparse.Namespace) -> int:
     """
     torch.set_num_threads(options.threads)
     experiment = Experiment(options)
-    checkpoint = options.logdir / "checkpoint.pt"
-    saved = load(checkpoint, settings_of(options))
-    if saved:
-        experiment.restore(saved)
+    checkpoint = Checkpoint(
+        options.logdir / "checkpoint.pt",
+        settings_of(options),
+        experiment.model,
+        experiment.optimizer,
+        experiment.train.generator,
+    )
+    if found := checkpoint.restore():
+        experiment.history = found["history"]
     history = experiment.history
     for epoch, result in enumerate(history[: options.epochs], start=1):
         print(line(epoch, options.epochs, result), flush=True)
@@ -277,7 +264,7 @@ def learn(options: argparse.Namespace) -> int:
                 for name, value in history[-1].items():
                     writer.add_scalar(name, value, len(history))
                 writer.flush()
-                save(checkpoint, experiment.state())
+                checkpoint.save(history=history)
             progress.clear()
             print(line(len(history), options.epochs, history[-1]), flush=True)
             if stop:

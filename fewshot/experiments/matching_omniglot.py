@@ -18,17 +18,8 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from fewshot.analysis.figures import LINES, STYLE
-from fewshot.commands import (
-    CommandError,
-    Parser,
-    load,
-    positive,
-    results_in,
-    run,
-    save,
-    seed,
-    several,
-)
+from fewshot.checkpoint import Checkpoint
+from fewshot.commands import CommandError, Parser, positive, results_in, run, seed, several
 from fewshot.data.episodes import Episodes
 from fewshot.data.errors import DataError
 from fewshot.data.store import Store
@@ -113,22 +104,6 @@ class Experiment:
         results = torch.cat(results)
         return results.mean().item(), half_interval(results).item()
 
-    def state(self) -> dict:
-        """All that the next epoch depends on."""
-        return {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "train": self.train.generator.get_state(),
-            "history": self.history,
-        }
-
-    def restore(self, state: dict) -> None:
-        """Go on where `state` was taken."""
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.train.generator.set_state(state["train"])
-        self.history = state["history"]
-
 
 def learn(experiment: Experiment, options: argparse.Namespace) -> None:
     """Train from where the run stands to its last epoch; a line for every tenth.
@@ -136,10 +111,16 @@ def learn(experiment: Experiment, options: argparse.Namespace) -> None:
     Raises:
         CommandError: the checkpoint is damaged, of other settings, or cannot be written.
     """
-    checkpoint = options.out / "checkpoint.pt"
     settings = {"seed": options.seed, "data": options.data.resolve().name}
-    if saved := load(checkpoint, settings):
-        experiment.restore(saved)
+    checkpoint = Checkpoint(
+        options.out / "checkpoint.pt",
+        settings,
+        experiment.model,
+        experiment.optimizer,
+        experiment.train.generator,
+    )
+    if found := checkpoint.restore():
+        experiment.history = found["history"]
         print(f"Going on after epoch {len(experiment.history)}.", flush=True)
     history = experiment.history
     with tqdm(
@@ -153,7 +134,7 @@ def learn(experiment: Experiment, options: argparse.Namespace) -> None:
             experiment.epoch(progress)
             done = len(history)
             if done % SAVE_EVERY == 0 or done == options.epochs:
-                save(checkpoint, {"settings": settings} | experiment.state())
+                checkpoint.save(history=history)
             if done % 10 == 0 or done == options.epochs:
                 said = ", ".join(f"{name} {value:.4f}" for name, value in history[-1].items())
                 progress.write(f"epoch {done:>3}: {said}", file=sys.stdout)

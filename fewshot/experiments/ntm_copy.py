@@ -21,16 +21,15 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from fewshot.checkpoint import Checkpoint
 from fewshot.commands import (
     CommandError,
     Parser,
     asked_to_stop,
-    load,
     positive,
     rate,
     results_in,
     run,
-    save,
     seed,
 )
 from fewshot.learners.blackbox.ntm import (
@@ -138,10 +137,9 @@ def train(model: Copier, options: argparse.Namespace) -> None:
         for name in ("preset", "sequences", "batch_size", "learning_rate", "seed")
     }
     done, lines = 0, []
-    if found := load(options.out / "checkpoint.pt", settings):
-        model.load_state_dict(found["model"])
-        optimizer.load_state_dict(found["optimizer"])
-        generator.set_state(found["generator"])
+    file = options.out / "checkpoint.pt"
+    checkpoint = Checkpoint(file, settings, model, optimizer, generator)
+    if found := checkpoint.restore():
         done, lines = found["done"], found["lines"]
         print(f"Going on after {done:,} sequences.", flush=True)
 
@@ -183,17 +181,7 @@ def train(model: Copier, options: argparse.Namespace) -> None:
                 writer.add_scalar("Loss/train", loss, done)
                 writer.add_scalar("Wrong bits/train", bits, done)
                 (options.out / "log.txt").write_text("\n".join(lines) + "\n")
-                save(
-                    options.out / "checkpoint.pt",
-                    {
-                        "settings": settings,
-                        "model": model.state_dict(),
-                        "optimizer": optimizer.state_dict(),
-                        "generator": generator.get_state(),
-                        "done": done,
-                        "lines": lines,
-                    },
-                )
+                checkpoint.save(done=done, lines=lines)
 
 
 @torch.no_grad()

@@ -18,16 +18,15 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from fewshot.checkpoint import Checkpoint, load
 from fewshot.commands import (
     CommandError,
     Parser,
     asked_to_stop,
-    load,
     positive,
     rate,
     results_in,
     run,
-    save,
     seed,
 )
 from fewshot.data.episodes import Episodes
@@ -226,12 +225,8 @@ def train(options: argparse.Namespace, store: Store) -> int:
     optimizer = torch.optim.Adam(network.parameters(), options.learning_rate, fused=True)
     episodes = known_characters(options, store)
     settings = {name: vars(options)[name] for name in (*NETWORK[options.model], *TRAINING)}
-    file, start = checkpoint(options), 0
-    if found := load(file, settings):
-        start = found["iteration"]
-        network.load_state_dict(found["network"])
-        optimizer.load_state_dict(found["optimizer"])
-        episodes.generator.set_state(found["stream"])
+    checkpoint = Checkpoint(file_of(options), settings, network, optimizer, episodes.generator)
+    start = checkpoint.restore().get("iteration", 0)
 
     folder = options.log_dir / options.model
     with results_in(folder):
@@ -267,15 +262,8 @@ def train(options: argparse.Namespace, store: Store) -> int:
                 )
                 new.add(writer, iteration, test_loss, right.mean(dim=0).tolist())
                 bar.write(draw_row(f"iteration {iteration:,}", pick(right.mean(dim=0))))
-                progress = {
-                    "settings": settings,
-                    "iteration": iteration,
-                    "network": network.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "stream": episodes.generator.get_state(),
-                }
-                save(file, progress)
-    print(f"The weights are in {file}. To measure them, add --mode test.")
+                checkpoint.save(iteration=iteration)
+    print(f"The weights are in {checkpoint.path}. To measure them, add --mode test.")
     return 0
 
 
@@ -294,12 +282,12 @@ def learn(network: nn.Module, optimizer, episodes: Episodes, options: argparse.N
 
 def test(options: argparse.Namespace, store: Store) -> int:
     """Print the table of a trained network."""
-    file = checkpoint(options)
+    file = file_of(options)
     found = load(file, {name: vars(options)[name] for name in NETWORK[options.model]})
     if not found:
         raise CommandError(f"There is no {file}: train it first, with --mode train.")
     network = make_network(options)
-    network.load_state_dict(found["network"])
+    network.load_state_dict(found["model"])
     episodes = new_characters(options, store)
     _, right = evaluate(network, episodes, options.num_samples, TEST_EPISODES)
     print(draw_head(options.num_samples))
@@ -323,7 +311,7 @@ def new_characters(options: argparse.Namespace, store: Store) -> Episodes:
     return Episodes(store, store.split("lake", "test"), options.num_classes, seed=0)
 
 
-def checkpoint(options: argparse.Namespace) -> Path:
+def file_of(options: argparse.Namespace) -> Path:
     """Where the network of the options is saved."""
     return options.save_dir / f"{options.model}.pt"
 

@@ -23,7 +23,8 @@ from torch import nn
 from tqdm import tqdm
 
 from fewshot.analysis.figures import STYLE
-from fewshot.commands import CommandError, Parser, load, positive, results_in, run, save, seed
+from fewshot.checkpoint import Checkpoint
+from fewshot.commands import CommandError, Parser, positive, results_in, run, seed
 from fewshot.data import mnist
 from fewshot.data.errors import DataError
 from fewshot.learners.learner import cosine
@@ -173,22 +174,6 @@ class Experiment:
         neighbours = KNeighborsClassifier(1).fit(self.points(self.train[0]), self.train[1].numpy())
         return neighbours.predict(self.points(self.test[0]))
 
-    def state(self) -> dict:
-        """All that the next epoch depends on."""
-        return {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "generator": self.generator.get_state(),
-            "history": self.history,
-        }
-
-    def restore(self, state: dict) -> None:
-        """Go on where `state` was taken."""
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.generator.set_state(state["generator"])
-        self.history = state["history"]
-
 
 def learn(experiment: Experiment, options: argparse.Namespace) -> None:
     """Train from where the run stands to its last epoch; a line for the first and every tenth.
@@ -197,12 +182,18 @@ def learn(experiment: Experiment, options: argparse.Namespace) -> None:
         CommandError: the checkpoint is damaged, of other settings, or cannot be written; or the
             loss is not a number.
     """
-    checkpoint = options.out / "checkpoint.pt"
     settings = {name: getattr(options, name) for name in ("epochs", "seed", "source")}
     # Which digits are learned from depends on how many there are.
     settings |= {"digits": len(experiment.train[1]) + len(experiment.test[1])}
-    if saved := load(checkpoint, settings):
-        experiment.restore(saved)
+    checkpoint = Checkpoint(
+        options.out / "checkpoint.pt",
+        settings,
+        experiment.model,
+        experiment.optimizer,
+        experiment.generator,
+    )
+    if found := checkpoint.restore():
+        experiment.history = found["history"]
         print(f"Going on after epoch {len(experiment.history)}.", flush=True)
     history = experiment.history
     with tqdm(
@@ -213,7 +204,7 @@ def learn(experiment: Experiment, options: argparse.Namespace) -> None:
             progress.update()
             done = len(history)
             if done % SAVE_EVERY == 0 or done == options.epochs:
-                save(checkpoint, {"settings": settings} | experiment.state())
+                checkpoint.save(history=history)
             if done % 10 == 0 or done in (1, options.epochs):
                 progress.write(f"epoch {done:>3}: loss {history[-1]:.4f}", file=sys.stdout)
                 sys.stdout.flush()

@@ -12,7 +12,8 @@ from torch import nn
 from tqdm import tqdm
 
 from fewshot.analysis.figures import STYLE
-from fewshot.commands import CommandError, Parser, load, positive, save, seed
+from fewshot.checkpoint import Checkpoint
+from fewshot.commands import CommandError, Parser, positive, seed
 from fewshot.intervals import half_interval
 
 LOG_EVERY = 500  # iterations; every log line is a checkpoint as well
@@ -84,11 +85,9 @@ def train(
     rate = optimizer.param_groups[0]["lr"]
     settings = {name: getattr(options, name) for name in ("preset", "iterations", "seed")}
     done, lines, losses = 0, [], []
-    checkpoint = options.out / "checkpoint.pt"
-    if found := load(checkpoint, settings):
-        model.load_state_dict(found["model"])
-        optimizer.load_state_dict(found["optimizer"])
-        generator.set_state(found["generator"])
+    file = options.out / "checkpoint.pt"
+    checkpoint = Checkpoint(file, settings, model, optimizer, generator)
+    if found := checkpoint.restore():
         done, lines = found["done"], found["lines"]
         print(f"Going on after {done:,} iterations.", flush=True)
     with tqdm(total=options.iterations, initial=done, unit="iteration", leave=False) as bar:
@@ -115,17 +114,7 @@ def train(
                 bar.write(lines[-1], file=sys.stdout)
                 sys.stdout.flush()
                 (options.out / "log.txt").write_text("\n".join(lines) + "\n")
-                save(
-                    checkpoint,
-                    {
-                        "settings": settings,
-                        "model": model.state_dict(),
-                        "optimizer": optimizer.state_dict(),
-                        "generator": generator.get_state(),
-                        "done": done,
-                        "lines": lines,
-                    },
-                )
+                checkpoint.save(done=done, lines=lines)
 
 
 def interval(errors: torch.Tensor) -> str:

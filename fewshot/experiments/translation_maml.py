@@ -23,7 +23,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
 from fewshot.analysis.figures import LINES, STYLE
-from fewshot.commands import CommandError, Parser, load, positive, results_in, run, save, seed
+from fewshot.checkpoint import Checkpoint
+from fewshot.commands import CommandError, Parser, positive, results_in, run, seed
 from fewshot.data.languages import Language, draw, english, language
 from fewshot.learners.learner import cosine
 from fewshot.learners.optimization.translator import END, START, Translator
@@ -151,7 +152,6 @@ def maml_step(model: Translator, spoken: list[Language], generator: torch.Genera
 def train(model: Translator, name: str, steps: int, options: argparse.Namespace) -> None:
     """One phase of training, from where the last run has saved it."""
     step = maml_step if name == "MAML" else transfer_step
-    file = options.out / f"{name}.pt"
     # Only adaptation may change what a language's words are by themselves.
     learned = [weight for key, weight in model.named_parameters() if key != "own"]
     optimizer = torch.optim.Adam(learned, RATE)
@@ -159,12 +159,8 @@ def train(model: Translator, name: str, steps: int, options: argparse.Namespace)
     # With the seed of the first half, the second would begin with the same sentences again.
     generator = torch.Generator().manual_seed(options.seed + second_half)
     settings = {"steps": options.steps, "seed": options.seed}
-    done = 0
-    if found := load(file, settings):
-        model.load_state_dict(found["model"])
-        optimizer.load_state_dict(found["optimizer"])
-        generator.set_state(found["generator"])
-        done = found["done"]
+    checkpoint = Checkpoint(options.out / f"{name}.pt", settings, model, optimizer, generator)
+    if done := checkpoint.restore().get("done", 0):
         print(f"{name}: going on after {done:,} steps.", flush=True)
     spoken = languages("training", options.seed)
     with tqdm(initial=done, total=steps, desc=name, unit="step") as bar:
@@ -178,16 +174,7 @@ def train(model: Translator, name: str, steps: int, options: argparse.Namespace)
             done += 1
             bar.update()
             if done % SAVE_EVERY == 0 or done == steps:
-                save(
-                    file,
-                    {
-                        "settings": settings,
-                        "model": model.state_dict(),
-                        "optimizer": optimizer.state_dict(),
-                        "generator": generator.get_state(),
-                        "done": done,
-                    },
-                )
+                checkpoint.save(done=done)
 
 
 def adapt(

@@ -265,7 +265,7 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(command, tmp_path, monk
         whole = (tmp_path / "whole" / model / part).read_text()
         assert (tmp_path / "run" / model / part).read_text() == whole
     ends = [
-        torch.load(tmp_path / folder / f"{model}.pt", weights_only=True)["network"]
+        torch.load(tmp_path / folder / f"{model}.pt", weights_only=True)["model"]
         for folder in ("whole", "run")
     ]
     assert all(torch.equal(weight, ends[1][name]) for name, weight in ends[0].items())

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import torch
 
-from fewshot.commands import CommandError, load, save
+from fewshot.checkpoint import load, save
+from fewshot.commands import CommandError
 from fewshot.data.episodes import Episodes
 from fewshot.data.errors import DataError
 from fewshot.data.store import Store

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from fewshot.learners.blackbox.addressing import by_content
+from fewshot.learners.blackbox.controller import lstm
 
 
 class MANNState(NamedTuple):
@@ -122,11 +123,7 @@ class MANNCell(nn.Module):
 
             unroll(cell.step, cell.from_input(inputs), cell.zero_state(len(inputs)))
         """
-        gates = drive + self.from_output(state.output)
-        opened, let_in = gates.tensor_split([3 * self.lstm_size], dim=1)
-        forget, admit, expose = opened.sigmoid().chunk(3, dim=1)
-        carry = forget * state.carry + admit * let_in.tanh()
-        hidden = expose * carry.tanh()
+        hidden, carry = lstm(drive + self.from_output(state.output), state.carry)
 
         words, scalars = self.heads(hidden).tensor_split([self._words], dim=1)
         keys, adds = words.tanh().unflatten(1, (2, self.nb_reads, self.memory_dim)).unbind(dim=1)

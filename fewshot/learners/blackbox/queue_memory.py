@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from fewshot.learners.blackbox.controller import lstm
+
 
 class QueueState(NamedTuple):
     """What the cell knows between two steps.
@@ -105,11 +107,7 @@ class QueueMemoryCell(nn.Module):
 
             unroll(cell.step, cell.from_input(inputs), cell.zero_state(len(inputs)))
         """
-        gates = drive + self.from_output(state.output)
-        opened, let_in = gates.tensor_split([3 * self.lstm_size], dim=1)
-        forget, admit, expose = opened.sigmoid().chunk(3, dim=1)
-        carry = forget * state.carry + admit * let_in.tanh()
-        hidden = expose * carry.tanh()
+        hidden, carry = lstm(drive + self.from_output(state.output), state.carry)
 
         values = self.heads(hidden).tanh().unflatten(1, (1 + self.nb_reads, self.memory_dim))
         directions = F.normalize(values, dim=-1)
