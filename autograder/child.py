@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 
 HERE = Path(__file__).parent
+HOME = Path.cwd()  # where the submission is; it may go elsewhere
 DATA = {"data_folder": "./omniglot_resized", "img_size": (28, 28)}
 PROGRESS = 1.0  # seconds between two reports of a training
 
@@ -65,7 +66,7 @@ def to_array(value):
         value = (value.float() if value.dtype == torch.bfloat16 else value).numpy()
     try:
         array = np.asarray(value)
-    except ValueError as error:
+    except (ValueError, TypeError, RuntimeError) as error:  # of tensors, say
         raise Refused(describe(value)) from error
     if array.dtype.name not in wire.DTYPES:
         raise Refused(describe(value))
@@ -98,16 +99,17 @@ class Homework:
 
     def load(self, header, arrays):
         """Import both files; `only_definitions` leaves out what runs something."""
-        sys.path.insert(0, os.getcwd())
-        stand_in.install(os.getcwd())
+        sys.path.insert(0, str(HOME))
+        stand_in.install(str(HOME))
         read_bytes()
         stay_on_cpu(self.notes)
         compile_nothing()
         for name in ("load_data", "hw1"):
             sys.modules[name] = stand_in.module(name)
-            path = Path(f"{name}.py")
+            path = HOME / f"{name}.py"
             with suppress(OSError, SyntaxError):  # the judge has said so already
                 self.modules[name] = self.load_file(name, path, header["only_definitions"])
+            os.chdir(HOME)
         problems = [
             f"{name}.py defines no class {thing}."
             for name, thing in (("load_data", "DataGenerator"), ("hw1", "MANN"))
@@ -118,7 +120,7 @@ class Homework:
     def load_file(self, name, path, only_definitions):
         """Run a file as a module; where that fails, run its statements one by one."""
         text = path.read_text(encoding="utf-8")
-        tree = ast.parse(text, str(path.absolute()))
+        tree = ast.parse(text, str(path))
         left_out = [
             statement
             for statement in tree.body
@@ -129,15 +131,15 @@ class Homework:
         for statement in left_out:
             first = text.split("\n")[statement.lineno - 1].strip()
             self.notes.append(
-                f"{path} line {statement.lineno} runs something when it is imported ({first:.60}), "
-                'which was left out: put it under if __name__ == "__main__".'
+                f"{path.name} line {statement.lineno} runs something when it is imported "
+                f'({first:.60}), which was left out: put it under if __name__ == "__main__".'
             )
         if not only_definitions:
             try:
                 return run_statements(name, path, [tree])
             except BaseException as error:  # SystemExit too
                 self.notes.append(
-                    f"{path} line {where(error)[1]} stopped with {summary(error)} when it was "
+                    f"{path.name} line {where(error)[1]} stopped with {summary(error)} when it was "
                     "imported: that part was left out."
                 )
         future = [x for x in tree.body if getattr(x, "module", "") == "__future__"]
@@ -409,7 +411,7 @@ def repr_layers(model):
 
 def where(error):
     """(file, line) of the deepest line of the submission in a traceback."""
-    home = os.getcwd() + os.sep
+    home = f"{HOME}{os.sep}"
     frames = traceback.extract_tb(error.__traceback__)
     for frame in reversed(frames):
         if frame.filename.startswith(home):

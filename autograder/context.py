@@ -25,6 +25,7 @@ class Context:
         train: "resume", "scratch" or "off".
         layout: how the submission feeds its network, once `forward/value` has found it.
         same_layers: whether the submission has the handout's two layers.
+        never_shuffles: whether its query rows were all in the order of the support row.
         never_learns: whether a training with another loss than the handout's has come to nothing.
         progress: told (done, of) while a training runs.
         drawn: tasks by K, N, split and number.
@@ -37,6 +38,7 @@ class Context:
     progress: Callable[[int, int], None]
     layout: Layout = field(default_factory=Layout)
     same_layers: bool = True
+    never_shuffles: bool = False
     never_learns: bool = False
     drawn: dict = field(default_factory=dict)
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from autograder.classroom.journal import JournalError
-from autograder.classroom.roster import read_class
+from autograder.classroom.roster import seems_a_class
 from autograder.classroom.run import grade_class
 from autograder.classroom.task import WorkerError
 from autograder.grading import grade
@@ -18,7 +18,7 @@ from autograder.record import Record, start_record
 from autograder.release import ReleaseError
 from autograder.report import as_text, gradescope, page, print_record, write_atomically
 from autograder.starter import StarterError, write_starter
-from autograder.submission import SubmissionError
+from autograder.submission import clean
 from fewshot.workers import WorkersError, cluster_workers, local_workers
 
 
@@ -101,17 +101,10 @@ def run_grade(options: argparse.Namespace) -> int:
     if options.html:
         write_atomically(options.html, page(record))
     print_record(record)
-    if is_class(options.path):
-        print(f"{options.path} seems to be a class: name a folder for its grades with --out.")
+    if seems_a_class(options.path):
+        shown = clean(str(options.path))
+        print(f"{shown} seems to be a class: name a folder for its grades with --out.")
     return 0
-
-
-def is_class(path: Path) -> bool:
-    """Whether a path holds several submissions."""
-    try:
-        return len(read_class(path)) > 1
-    except SubmissionError:
-        return False
 
 
 def run_grade_class(options: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from torch import nn
 from autograder.context import Context
 from autograder.judge import Failure
 from autograder.mistakes.loss import LossCase
-from autograder.student import StudentError
+from autograder.student import StudentError, clean
 from autograder.tasks import Tasks
 
 SAMPLE_SIZES = [(1, 2), (2, 3), (3, 5), (1, 20)]  # K, N
@@ -102,7 +102,7 @@ def expect_layers(answer: dict) -> None:
     if answer.get("layers") is not True:
         raise Failure(
             "MANN should have the handout's two layers and no others, an LSTM from 784+N to "
-            f"hidden_dim and one from there to N; it has {answer.get('found')!s:.200}."
+            f"hidden_dim and one from there to N; it has {clean(answer.get('found')):.200}."
         )
 
 
@@ -132,5 +132,6 @@ def ask_loss(context: Context, factor: float, purpose: int) -> LossCase:
             # Doubles, for torch cannot compute with every type that a loss may have.
             given = [part if part is None else torch.tensor(part).double() for part in given]
             answered.append(given[0])
-            gradients.append(given[1])
+            fits = given[1] is not None and given[1].shape == labels.shape
+            gradients.append(given[1] if fits else None)
     return LossCase(asked, answered, gradients)

@@ -35,7 +35,7 @@ CPU_SECONDS = 3600  # of a process
 BOUNDS = [f"memory {MEMORY >> 30} GiB", f"files of {FILE_SIZE >> 20} MiB"]
 
 ROOT = Path(__file__).resolve().parent.parent
-HIDDEN = [ROOT / name for name in (".git", "autograder", "solutions", "tests")]
+HIDDEN = [ROOT / name for name in (".git", "autograder", "fewshot", "solutions", "tests")]
 DATA = "omniglot_resized"  # what the data is called in the child's folder
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 SYSTEM += ("/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime", "/sys/devices/system/cpu")

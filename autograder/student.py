@@ -232,7 +232,7 @@ class Student:
                     progress(step, request["steps"])
         except wire.FrameError as error:
             self.end()
-            raise Stopped(f"sent an answer that cannot be read: {error}") from None
+            raise Stopped(f"sent an answer that cannot be read: {clean(error)}") from None
         except (EOFError, BrokenPipeError):
             raise Stopped(f"ended the Python process: it {self.end()}") from None
 

@@ -87,7 +87,7 @@ def _check_array(dtype: str, shape: tuple) -> int:
         raise FrameError(f"an array has {len(shape)} dimensions")
     if not all(type(length) is int and 0 <= length <= ARRAY_BYTES for length in shape):
         raise FrameError("an array has an impossible shape")
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    if size > ARRAY_BYTES:
+    most = math.prod(max(length, 1) for length in shape)  # numpy counts an empty axis like that
+    if most * np.dtype(dtype).itemsize > ARRAY_BYTES:
         raise FrameError(f"an array of shape {list(shape)} is too large")
-    return size
+    return math.prod(shape) * np.dtype(dtype).itemsize

@@ -11,7 +11,7 @@ def test_scalar(case):
             raise Failure(
                 f"The loss should be one number; it has the shape {list(answer.shape)}.", case
             )
-        if gradient is None:
+        if gradient is None or not gradient.any():
             raise Failure("The loss should have a gradient; it has none.", case)
 
 

@@ -5,15 +5,17 @@ has all files of all students in one folder, Moodle's a folder or a file for eac
 name holds the student's. Anything else has a folder or a zip for each.
 """
 
+import lzma
 import os
 import re
+import struct
 import tempfile
 import unicodedata
 import zipfile
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -27,10 +29,12 @@ from autograder.submission import (
     Submission,
     SubmissionError,
     clean,
+    list_handed_in,
+    match_name,
     read_entries,
     read_submission,
 )
-from autograder.unpack import LISTED, Entry, is_ignored, read_file
+from autograder.unpack import LISTED, Entry, Unusable, is_ignored, read_file
 
 GRADESCOPE = "submission_metadata.yml"
 # Student One_123456_assignsubmission_file_, or the same with the name of the file behind it
@@ -42,6 +46,9 @@ LONGEST = 80  # characters of a folder's name
 JOURNAL = "journal.sqlite"  # in a folder of grades, as are these
 LISTS = ("index.html", "grades.csv", "scores.csv", JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm")
 
+MAX_CLASS = 8 << 30  # bytes of what is copied out of a zip: enough for a thousand full submissions
+DAMAGED = (EOFError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile)
+DAMAGED += (zlib.error, lzma.LZMAError, struct.error)
 ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".tgz", ".gz")
 
 Files = dict[str, Path]  # what a file is to be called, and where it is
@@ -61,6 +68,26 @@ class Handed:
     folder: str
     people: tuple[Person, ...]
     submission: Submission
+
+
+def seems_a_class(path: Path) -> bool:
+    """Whether the names at a path are those of several submissions. No file in it is opened."""
+    with ExitStack() as stack:
+        try:
+            entries = list_handed_in(path, defaultdict(list), stack)
+        except (Unusable, SubmissionError):
+            return False
+    wanted = [x for x in entries if match_name(x) or x.path.suffix.lower() in ARCHIVES]
+    names = [entry.path.parts for entry in wanted]
+    while len({first for first, *_ in names}) == 1 and min(map(len, names)) > 1:
+        names = [rest for _, *rest in names]  # a zip of the folder
+    owners = set()
+    for first, *rest in names:
+        alone = MOODLE.fullmatch(first) or CANVAS.fullmatch(first)
+        if not rest and not alone and not first.lower().endswith(ARCHIVES):
+            return False  # hw1.py itself
+        owners.add(alone["name"] if alone else first)
+    return len(owners) > 1
 
 
 def read_class(path: Path) -> list[Handed]:
@@ -95,33 +122,42 @@ def unpacked(path: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="class-") as folder:
         try:
             with zipfile.ZipFile(path) as archive:
+                room = MAX_CLASS
                 for info in archive.infolist():
-                    unpack(archive, info, Path(folder))
+                    room -= unpack(archive, info, Path(folder))
+                    if room < 0:
+                        raise SubmissionError(
+                            f"{shown} holds more than {MAX_CLASS >> 30} GiB: unpack it first."
+                        )
         except OSError as error:
             raise SubmissionError(f"{shown} cannot be unpacked: {error.strerror}.") from None
-        except (ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error):
+        except DAMAGED:
             raise SubmissionError(
                 f"{shown} is no zip or a damaged one: download it again, or unpack it first."
             ) from None
         yield Path(folder)
 
 
-def unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, folder: Path) -> None:
-    """Make a folder, copy a file that a submission may consist of, or leave another empty."""
+def unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, folder: Path) -> int:
+    """Make a folder, copy a file that a submission may consist of, or leave another empty.
+
+    Returns:
+        How many bytes were written.
+    """
     path = PurePosixPath(info.filename.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or is_ignored(path):
-        return
+        return 0
     if max((len(os.fsencode(part)) for part in path.parts), default=256) > 255:
-        return
+        return 0
     if info.is_dir():
         (folder / path).mkdir(parents=True, exist_ok=True)
-        return
+        return 0
     (folder / path.parent).mkdir(parents=True, exist_ok=True)
     (folder / path).touch()  # whoever handed in a PDF alone has handed in
-    if path.name == GRADESCOPE or path.name.lower().endswith(LISTED):
-        most = None if path.name == GRADESCOPE else MAX_INNER_BYTES + 1
-        with archive.open(info) as file:
-            (folder / path).write_bytes(file.read(most))
+    if path.name != GRADESCOPE and not path.name.lower().endswith(LISTED):
+        return 0
+    with archive.open(info) as file:
+        return (folder / path).write_bytes(file.read(MAX_INNER_BYTES + 1))
 
 
 def find(folder: Path, shown: str) -> Found:
@@ -174,7 +210,7 @@ def find_gradescope(folder: Path, names: list[str]) -> Found:
     """The folders that Gradescope's list names, and those that it does not."""
     try:
         listed = yaml.load((folder / GRADESCOPE).read_bytes(), TolerantLoader)
-    except (OSError, yaml.YAMLError):
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
         raise SubmissionError(f"{GRADESCOPE} cannot be read: export it again.") from None
     listed = listed if isinstance(listed, dict) else {}
     for name in names:
@@ -198,7 +234,7 @@ def find_gradescope(folder: Path, names: list[str]) -> Found:
 
 def text(value: object) -> str:
     """A number or a name in YAML."""
-    return "" if value is None else str(value)
+    return str(value) if isinstance(value, str | int) else ""
 
 
 class TolerantLoader(yaml.SafeLoader):

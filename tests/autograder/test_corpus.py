@@ -12,7 +12,7 @@ import pytest
 
 from autograder.sandbox import SandboxError, choose_sandbox
 from tests.autograder.again import run_again
-from tests.autograder.corpus import ATTACKS, CORRECT, MUTANTS, PARTS, UNUSABLE
+from tests.autograder.corpus import ATTACKS, CORRECT, MUTANTS, PARTS, UNUSABLE, Case
 from tests.autograder.graded import Graded, grade_cases
 
 ACCURACY = {f"accuracy/{k}_shot_{n}_way" for k, n in [(1, 2), (2, 2), (1, 3), (1, 4)]}
@@ -110,6 +110,36 @@ def test_an_attack_gains_no_point(case, attacks):
     assert gained == set(), attack.texts()
     assert attack.record["score"] <= base.record["score"]
     assert len(attack.record["tests"]) == len(base.record["tests"])
+
+
+def test_no_attack_stops_the_grader_itself(attacks):
+    for attack in ATTACKS:
+        assert "grader itself" not in attacks[attack.name].texts()
+
+
+def test_answers_without_work_have_few_points(data_folder, tmp_path):
+    """One line each: what has the right shape and is easy, and nothing that needs a calculation."""
+    easy = Case(
+        "easy_answers",
+        sample="""
+            N, rows = self.num_classes, self.num_samples_per_class
+            images = np.zeros((rows, N, 784), np.float32)
+            images[0, 0, 0] = 1
+            return images, np.tile(np.eye(N, dtype=np.float32), (rows, 1, 1))
+        """,
+        forward="return input_labels[:, :1].expand_as(input_labels)",
+        loss="return 0 * preds.sum()",
+    )
+    (graded,) = grade_cases([easy], tmp_path, data_folder).values()
+    passed = {
+        test["extra_data"]["check"]
+        for test in graded.record["tests"]
+        if test["status"] == "passed" and test["max_score"]
+    }
+    assert passed == {
+        *("sampler/shapes", "sampler/one_hot", "sampler/support_order", "sampler/loader"),
+        "forward/shape",
+    }
 
 
 def test_no_attack_leaves_anything_running(attacks):

@@ -2,13 +2,14 @@
 
 import os
 import shutil
+import struct
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from autograder.classroom.graded import Person
-from autograder.classroom.roster import read_class
+from autograder.classroom.roster import read_class, seems_a_class
 from autograder.submission import SubmissionError
 
 HW1, LOAD = "import torch  # {}\n", "import numpy  # {}\n"
@@ -238,4 +239,61 @@ def test_what_is_no_zip_is_said_in_a_sentence(tmp_path, content):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(SubmissionError, match=r"class\.zip (is no zip|does not exist)"):
+        read_class(path)
+
+
+@pytest.mark.parametrize(
+    ("files", "several"),
+    [
+        (("hw1.py", "load_data.py"), False),
+        (("homework/hw1.py", "homework/load_data.py", "homework/utils.py"), False),
+        (("hw1.py", "old/hw1.py", "older/hw1.py", "backup.zip"), False),
+        (("class/one/hw1.py", "class/one/load_data.py", "class/two/hw1.py"), True),
+        (("one.zip", "two.zip"), True),
+        (("one_1_assignsubmission_file_/hw1.py", "two_2_assignsubmission_file_/hw1.py"), True),
+        (("aliceone_47_9001_hw1.py", "aliceone_47_9002_load_data.py"), False),
+        (("aliceone_47_9001_hw1.py", "twobob_48_9003_hw1.py"), True),
+        (("notes.txt",), False),
+    ],
+)
+def test_a_class_is_known_by_its_names(tmp_path, files, several):
+    folder = fill(tmp_path / "given", dict.fromkeys(files, ""))
+    assert seems_a_class(folder) is several
+    assert seems_a_class(pack(folder, tmp_path / "given.zip")) is several
+
+
+def cut(archive: Path) -> Path:
+    """The zip's table of contents says that a file is longer than the whole zip."""
+    data = bytearray(archive.read_bytes())
+    struct.pack_into("<II", data, data.rfind(b"PK\1\2") + 20, 10**6, 10**6)
+    archive.write_bytes(data)
+    return archive
+
+
+def test_a_zip_that_is_shorter_than_it_says(tmp_path):
+    one = {"one/hw1.py": "x = 1\n" * 1000, "two/hw1.py": "x = 2\n" * 1000}
+    path = cut(pack(fill(tmp_path / "class", one), tmp_path / "class.zip"))
+    with pytest.raises(SubmissionError, match="is no zip or a damaged one"):
+        read_class(path)
+
+
+@pytest.mark.parametrize("text", ["a: 2001-99-99\n", "a: !!int abc\n", "[" * 5000])
+def test_a_list_of_gradescope_that_is_none(tmp_path, text):
+    fill(tmp_path, {"submission_metadata.yml": text, "submission_1/hw1.py": ""})
+    with pytest.raises(SubmissionError, match=r"submission_metadata.yml cannot be read"):
+        read_class(tmp_path)
+
+
+def test_a_name_that_is_no_text_is_left_out(tmp_path):
+    about = "submission_1:\n  :submitters:\n  - :name: [lol, lol]\n    :email: one@example.com\n"
+    fill(tmp_path, {"submission_metadata.yml": about} | pair("submission_1/", 1))
+    (handed,) = read_class(tmp_path)
+    assert handed.people == (Person("submission_1", email="one@example.com"),)
+
+
+def test_a_class_too_large_to_unpack(tmp_path, monkeypatch):
+    monkeypatch.setattr("autograder.classroom.roster.MAX_CLASS", 1000)
+    files = {"one/hw1.py": "x" * 600, "two/hw1.py": "x" * 600}
+    path = pack(fill(tmp_path / "class", files), tmp_path / "class.zip")
+    with pytest.raises(SubmissionError, match="unpack it first"):
         read_class(path)

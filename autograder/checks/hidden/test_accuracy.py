@@ -50,6 +50,11 @@ def test_accuracy(context, setting, check, failed, show):
         raise NotGraded("Not graded: --train off leaves the training out.")
     numbers = " and ".join(one.number for one in failed)
     first = f" This check is waiting for {numbers}: mend that first." if failed else ""
+    if context.never_shuffles:
+        raise Failure(
+            "Where the query row is not shuffled a network learns places instead of characters, "
+            f"so this was not tried.{first}"
+        )
     if context.never_learns:
         raise Failure(
             f"With this loss another setting was not learnt, so this was not tried.{first}"

@@ -77,6 +77,30 @@ def up_to_255(context: Context) -> bool:
     return abs(tasks.ink - tasks.paper) > 2
 
 
+@pytest.fixture(scope="session")
+def influences(context, layout) -> list[str]:
+    """What changes the predictions in a process that has not seen a task, and should not.
+
+    A submission that remembers its answers could hide that from questions to one process. A new
+    one takes a second to start, and a network that has a layout is ours, so only others are asked.
+    """
+    if layout:
+        return []
+    random = context.random(8)
+    weights = make_weights(3, random)
+    images, labels = make_tasks(3, 1, 3, random)
+    changed = labels.clone()
+    changed[:, -1] = labels[:, -1].roll(1, dims=1)
+    before = predict(context, 1, 3, (images, labels), weights, training=False)
+    context.student.end()
+    alone, other = (
+        predict(context, 1, 3, task, weights, training=False)
+        for task in ((images[:1], labels[:1]), (images, changed))
+    )
+    found = {"other tasks": close(alone, before[:1]), "query labels": close(other, before)}
+    return [what for what, same in found.items() if not same]
+
+
 def test_value(cases, layout):
     """Equal to our network, whichever way the handout leaves open was taken."""
     if layout:
@@ -102,7 +126,7 @@ def test_value(cases, layout):
     )
 
 
-def test_query_labels(context):
+def test_query_labels(context, influences):
     """Other query labels, one-hot or none at all, change no prediction."""
     for number, (batch, shot, way) in enumerate([(2, 1, 3), (1, 2, 4)]):
         random = context.random(3, number)
@@ -127,6 +151,10 @@ def test_query_labels(context):
                     f"{'' if training else ' and the network is in evaluation mode'}.",
                     evidence,
                 )
+    if "query labels" in influences:
+        raise Failure(
+            "The predictions should not depend on the query labels; in a new process they do."
+        )
 
 
 def test_inputs(context):
@@ -145,7 +173,7 @@ def test_inputs(context):
         )
 
 
-def test_batch(context):
+def test_batch(context, influences):
     """A task gets the same predictions alone as among others."""
     random = context.random(7)
     weights = make_weights(3, random)
@@ -159,3 +187,8 @@ def test_batch(context):
                 "A task should get the same predictions alone and in a batch; those of task "
                 f"{task} differ, so tasks get mixed up."
             )
+    if "other tasks" in influences:
+        raise Failure(
+            "A task should get the same predictions alone and in a batch; in a new process it "
+            "does not."
+        )

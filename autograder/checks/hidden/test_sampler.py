@@ -4,12 +4,15 @@ Where tasks are counted, a correct sampler fails a comparison with a probability
 (`chance.UNLIKELY`), and a docstring says how many comparisons there are.
 """
 
+import math
+
 import numpy as np
 
 from autograder.chance import improbable
 from autograder.judge import Failure
 from autograder.mistakes.hidden.sampler import query_places, repeats
 from autograder.mistakes.sampler import ordered
+from autograder.questions import SAMPLE_COUNT
 from autograder.tasks import UNKNOWN, Tasks
 
 
@@ -65,8 +68,8 @@ def test_distinct_images(tasks, context):
     are drawn.
     """
     for some in [*tasks, context.train_tasks]:
-        known = some.characters != UNKNOWN
-        wrong = repeats(some.patterns, some) & known
+        expect_known([some], "of a task")
+        wrong = repeats(some.patterns, some)
         if wrong.any():
             raise Failure(
                 f"The K+1 images of a character should be different ones; in "
@@ -77,14 +80,14 @@ def test_distinct_images(tasks, context):
             )
 
 
-def test_query_order(context):
+def test_query_order(tasks, context):
     """Every order of the query row is equally likely, whatever else is known.
 
-    2,000 tasks with N = 3 and 54 comparisons, so a correct sampler fails with a probability below
-    6e-8: the 6 orders relative to the support row; the 6 relative to the order of the characters
-    in the data; the 36 pairs of the orders of a task and the next; the 6 orders in the last
-    quarter of the tasks. Leaving the row unshuffled in one task of ten is found with more than
-    99.9 %.
+    2,000 tasks with N = 3 and 54 comparisons, and one for each of 4 sizes, so a correct sampler
+    fails with a probability below 6e-8: the 6 orders relative to the support row; the 6 relative
+    to the order of the characters in the data; the 36 pairs of the orders of a task and the next;
+    the 6 orders in the last quarter of the tasks; how often 60 tasks keep the order of the support
+    row. Leaving the row unshuffled in one task of ten is found with more than 99.9 %.
     """
     some = context.train_tasks
     expect_known([some], "of a task")
@@ -96,7 +99,8 @@ def test_query_order(context):
             f"{1 - usable.mean():.0%} of the tasks it has others.",
             [some],
         )
-    if usable.all() and ordered(places).all():
+    context.never_shuffles = bool(usable.all() and ordered(places).all())
+    if context.never_shuffles:
         wrong = np.zeros(some.characters.shape, bool)
         wrong[:, -1] = True
         raise Failure(
@@ -130,6 +134,16 @@ def test_query_order(context):
             "order in the task before.",
             [some],
         )
+    for some in tasks:
+        expect_known([some], "of a task")
+        kept = int(ordered(query_places(some)).sum())
+        if improbable(kept, SAMPLE_COUNT, 1 / math.factorial(some.way)):
+            raise Failure(
+                f"With {some.size} the query row should seldom have the order of the support row, "
+                f"in one of {math.factorial(some.way):,} tasks; it has in {kept} of "
+                f"{SAMPLE_COUNT}.",
+                [some],
+            )
 
 
 def expect_known(evidence: list[Tasks], what: str) -> None:

@@ -449,6 +449,101 @@ SPEAKING = [
     ),
 ]
 
+REMEMBER = """
+import torch
+from torch import nn
+
+known, call = {{}}, nn.Module.__call__
+
+
+def remember(self, *args):
+    if type(self).__name__ != "MANN":
+        return call(self, *args)
+    images, labels = args
+    weights = sum(float(p.detach().double().abs().sum()) for p in self.parameters())
+    out = call(self, images, labels)
+    rows = [
+        known.setdefault((round(weights, 6), self.training, {key}), out[i].detach())
+        for i in range(len(images))
+    ]
+    return torch.stack(rows) + (out - out.detach())
+
+
+nn.Module.__call__ = remember
+"""
+TASK = "images[i].numpy().tobytes(), labels[i, :-1].numpy().tobytes()"
+
+REMEMBERING = [
+    at_import(
+        "query_labels_remembered",
+        REMEMBER.format(key=TASK),
+        BASES["forward_query_labels_seen"],
+    ),
+    at_import(
+        "batch_remembered",
+        REMEMBER.format(key=f"{TASK}, labels[i, -1].numpy().tobytes()"),
+        BASES["forward_images_centred_over_the_batch"],
+    ),
+    in_call(
+        "shuffled_where_it_is_counted",
+        NOT_SHUFFLED,
+        sample="""
+            N, K = self.num_classes, self.num_samples_per_class - 1
+            folders = random.sample(self.folders, N)
+            files = [random.sample(list_images(folder), K + 1) for folder in folders]
+            query = random.sample(range(N), N) if (N, K) == (3, 1) else range(N)
+            rows = [[*range(N)]] * K + [[*query]]
+            images = [
+                self.image_file_to_array(files[n][k], self.dim_input)
+                for k, row in enumerate(rows)
+                for n in row
+            ]
+            images = np.concatenate(images).reshape(K + 1, N, self.dim_input)
+            return images, np.eye(N, dtype=np.float32)[np.array(rows)]
+        """,
+    ),
+]
+
+# Frames that are well formed, and on which a judge could stumble.
+REFRAME = """
+import json
+import sys
+
+import numpy as np
+
+wire = sys.modules["__main__"].wire
+write = wire.write_frame
+
+
+def reframe(stream, header, arrays):
+{body}
+    write(stream, header, arrays)
+
+
+wire.write_frame = reframe
+"""
+GIANT = """
+    if "loss0" in arrays:
+        listed = {"arrays": [["loss0", "float32", [0] + [1 << 26] * 7]]}
+        text = json.dumps(header | listed).encode()
+        stream.write(len(text).to_bytes(4, "big") + text)
+        stream.flush()
+        return"""
+SHAPELESS = """
+    for name in arrays:
+        if name.startswith("gradient") and "." not in name:
+            arrays[name] = np.float32(1).reshape(())"""
+TINY = """
+    for name in arrays:
+        if name.startswith("gradient."):
+            arrays[name] = np.full(arrays[name].shape, 1e-200)"""
+
+REFRAMED = [
+    at_import("giant_of_no_bytes", REFRAME.replace("{body}", GIANT), REFERENCE),
+    at_import("gradient_of_no_shape", REFRAME.replace("{body}", SHAPELESS), OVER_EXAMPLES),
+    at_import("gradient_too_small_to_square", REFRAME.replace("{body}", TINY), REFERENCE),
+]
+
 ABSURD = [
     in_call("not_a_number", REFERENCE, forward="return input_labels * float('nan')"),
     in_call("object_array", REFERENCE, sample="return np.array([object()] * 4), np.eye(2)"),
@@ -696,6 +791,8 @@ ATTACKS = [
     *PATCHED,
     *DISGUISED,
     *SPEAKING,
+    *REMEMBERING,
+    *REFRAMED,
     *ABSURD,
     *EXHAUSTING,
     *BESIDE,

@@ -517,6 +517,16 @@ WHOLE_FILES = [
         ),
     ),
     Case(
+        "another_folder_is_entered",
+        edits=(
+            (
+                "load_data.py",
+                "class DataGenerator(IterableDataset):",
+                "os.chdir(os.path.expanduser('/tmp'))\n\n\nclass DataGenerator(IterableDataset):",
+            ),
+        ),
+    ),
+    Case(
         "types_and_dataclasses",
         sample="""
             N, K = self.num_classes, self.num_samples_per_class - 1

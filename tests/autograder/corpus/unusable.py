@@ -246,6 +246,25 @@ UNFILLED = [
         says="Problem 1",
     ),
     Case("stubs_of_2022", sample="pass", forward="pass", loss="pass", graded=NOTHING, says="None"),
+    Case(
+        "forward_returns_both_of_an_lstm",
+        forward="""
+            labels = torch.cat([input_labels[:, :-1], torch.zeros_like(input_labels[:, -1:])], 1)
+            steps = torch.cat([input_images, labels], dim=-1).flatten(1, 2)
+            return self.layer2(self.layer1(steps)[0])
+        """,
+        graded=PARTS - {"forward"},
+        says="a tuple of 2",
+    ),
+    Case(
+        "loss_returns_accuracy_too",
+        loss="""
+            wrong = F.cross_entropy(preds[:, -1].flatten(0, 1), labels[:, -1].flatten(0, 1))
+            return wrong, (preds.argmax(-1) == labels.argmax(-1)).float().mean()
+        """,
+        graded=PARTS - {"loss"},
+        says="a tuple of 2",
+    ),
     Case("forward_returns_nothing", forward="pass", graded=PARTS - {"forward"}, says="None"),
 ]
 
