@@ -461,7 +461,7 @@ def parse(text: str) -> ast.Module:
     except SyntaxError as error:
         raise Unusable(
             f"has a syntax error in line {error.lineno} ({clean(error.msg)}): correct it and run "
-            "it once before you hand it in"
+            f"it once with Python {sys.version_info.major}.{sys.version_info.minor}"
         ) from None
     except (ValueError, RecursionError, MemoryError, OverflowError):
         raise Unusable("is nested too deeply for Python: write it in simpler steps") from None
