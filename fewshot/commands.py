@@ -42,8 +42,8 @@ def seed(text: str) -> int:
     return int(text)
 
 
-def rate(text: str) -> float:
-    """A learning rate."""
+def above_zero(text: str) -> float:
+    """A learning rate, or a time."""
     try:
         value = float(text)
     except ValueError:

@@ -25,9 +25,9 @@ from fewshot.checkpoint import Checkpoint
 from fewshot.commands import (
     CommandError,
     Parser,
+    above_zero,
     asked_to_stop,
     positive,
-    rate,
     results_in,
     run,
     seed,
@@ -293,7 +293,7 @@ def main(argv: list[str] | None = None) -> int:
     add("--batch-size", type=positive, default=16, metavar="B", help="sequences of one length")
     add(
         "--learning-rate",
-        type=rate,
+        type=above_zero,
         default=argparse.SUPPRESS,
         metavar="RATE",
         help="of RMSprop (default: the preset's)",

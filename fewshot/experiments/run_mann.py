@@ -22,9 +22,9 @@ from fewshot.checkpoint import Checkpoint, load
 from fewshot.commands import (
     CommandError,
     Parser,
+    above_zero,
     asked_to_stop,
     positive,
-    rate,
     results_in,
     run,
     seed,
@@ -333,7 +333,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--controller-size", type=positive, default=200, help="units of the LSTM")
     add("--memory-locations", type=positive, default=128, help="cells of the memory")
     add("--memory-word-size", type=positive, default=40, help="width of a cell")
-    add("--learning-rate", type=rate, default=1e-3, help="of Adam")
+    add("--learning-rate", type=above_zero, default=1e-3, help="of Adam")
     add("--iterations", type=positive, default=100000, help="batches, with those of earlier runs")
     add("--augment", action="store_true", help="turned characters are new ones; images wobble")
     add("--strength", action="store_true", help="learn how sharply the memory is read")

@@ -145,7 +145,7 @@ def test_workers_of_a_cluster_train_too(data_folder, tmp_path):
     ("wrong", "said"),
     [
         (["--learners", "prototypica"], "there is no learner 'prototypica'"),
-        (["--minutes", "0"], "'0' is no number of minutes"),
+        (["--minutes", "0"], "'0' is no number above 0"),
         (["--num_shot", "0"], "'0' is no number from 1 on"),
         (["--split", "omniglot"], "invalid choice: 'omniglot'"),
         (["--data", "nowhere"], "There is no folder nowhere: make it with"),

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from fewshot.commands import CommandError, Parser, positive, results_in, run
+from fewshot.commands import CommandError, Parser, above_zero, positive, results_in, run
 from fewshot.data.errors import DataError
 from fewshot.data.store import MAKE, PARTS
 from fewshot.experiments.compare.show import draw, print_table, write_table
@@ -52,7 +52,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--num_classes", type=positive, default=5, metavar="N", help="of a task (5)")
     add("--learners", nargs="+", default=["all"], metavar="NAME", help="(default: all)")
     add("--split", choices=PARTS, default="vinyals", help="of the characters (vinyals)")
-    add("--minutes", type=minutes, default=10, metavar="M", help="of one core, a learner (10)")
+    add("--minutes", type=above_zero, default=10, metavar="M", help="of one core, a learner (10)")
     add(
         "--data",
         type=Path,
@@ -76,17 +76,6 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         if name not in LEARNERS:
             parser.error(f"there is no learner {name!r}: there are {', '.join(LEARNERS)}, or all")
     return options
-
-
-def minutes(text: str) -> float:
-    """A time above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of minutes")
-    return value
 
 
 def compare(options: argparse.Namespace) -> int:
