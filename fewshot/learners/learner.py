@@ -19,6 +19,7 @@ class Learner(nn.Module):
         train_way: classes of a training episode; None for as many as the task has.
         batch: training episodes in a step.
         rate: the learning rate at the start; it falls to 0 along a cosine.
+        clip: the largest norm of a gradient; None for any.
         setting: what a number of this learner depends on, for the table: batch norm's mode,
             and whether query images are seen together (transductive).
         optimizer: made by `start`; None in a learner that has nothing to learn.
@@ -27,6 +28,7 @@ class Learner(nn.Module):
     train_way: int | None = None
     batch: int = 16
     rate: float = 1e-3
+    clip: float | None = None
     setting: str = ""
     optimizer: torch.optim.Optimizer | None = None
 
@@ -60,10 +62,15 @@ class Learner(nn.Module):
         Returns:
             The loss before the step.
         """
-        loss = self.loss(*train.blocks(self.batch))
+        return self.descend(self.loss(*train.blocks(self.batch)), spent)
+
+    def descend(self, loss: torch.Tensor, spent: float) -> float:
+        """One step of the optimizer down a loss, a scalar; its value before the step."""
         self.optimizer.param_groups[0]["lr"] = self.rate * cosine(spent)
         self.optimizer.zero_grad()
         loss.backward()
+        if self.clip is not None:
+            nn.utils.clip_grad_norm_(self.parameters(), self.clip)
         self.optimizer.step()
         return loss.item()
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from fewshot.data.episodes import Episodes
+from fewshot.data.soften import blur
 from fewshot.data.store import Store
 from fewshot.learners.blackbox.mann import MANN
-from fewshot.learners.blackbox.reader import soften
 from fewshot.learners.registry import LEARNERS
 from solutions import hw1
 
@@ -104,7 +104,7 @@ def test_a_cell_is_fed_the_images_beside_their_labels(name):
         for k in range(K + 1):
             for n in range(N):
                 label = labels[b, k, n] if k < K else torch.zeros(N).double()
-                step = torch.cat([soften(images[b, k, n]), label])
+                step = torch.cat([blur(images[b, k, n]), label])
                 output, state = learner.cell(step[None], state)
                 wanted = learner.answer(output[0])
                 torch.testing.assert_close(logits[b, k, n], wanted, rtol=0, atol=1e-10)
@@ -113,7 +113,7 @@ def test_a_cell_is_fed_the_images_beside_their_labels(name):
 def test_softening_is_the_mean_of_nine_pixels():
     image = torch.rand(2, 784, generator=torch.Generator().manual_seed(4)).double()
     picture = image.view(2, 28, 28)
-    soft = soften(image).view(2, 28, 28)
+    soft = blur(image).view(2, 28, 28)
     torch.testing.assert_close(soft[:, 5, 9], picture[:, 4:7, 8:11].mean(dim=(1, 2)))
     torch.testing.assert_close(soft[:, 0, 27], picture[:, :2, 26:].sum(dim=(1, 2)) / 9)
 

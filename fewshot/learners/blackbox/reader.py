@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from fewshot.data.episodes import Episodes
-from fewshot.data.store import SIDE
+from fewshot.data.soften import blur
 from fewshot.learners.learner import Learner
 
 WEIGHT_DECAY = 0.3  # of AdamW; these networks overfit Omniglot's characters
@@ -32,7 +32,7 @@ class Reader(Learner):
     def forward(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """As of `Learner`."""
         known = F.pad(labels[:, :-1], (0, 0, 0, 0, 0, 1))  # the query row's labels are zeros
-        steps = torch.cat([soften(images), known], dim=-1)
+        steps = torch.cat([blur(images), known], dim=-1)
         return self.read(steps.flatten(1, 2)).view(labels.shape)
 
     def start(self) -> None:
@@ -45,9 +45,3 @@ class Reader(Learner):
         """As of `Learner`, but the learning rate goes up a cosine before it goes down one."""
         warm = (spent - WARM_UP) / (1 - WARM_UP)
         return super().step(train, warm if warm >= 0 else 1 - spent / WARM_UP)
-
-
-def soften(images: torch.Tensor) -> torch.Tensor:
-    """Replace each pixel by the mean of the 3×3 around it: [..., 784] → the same shape."""
-    pictures = images.reshape(-1, 1, SIDE, SIDE)
-    return F.avg_pool2d(pictures, 3, stride=1, padding=1).view(images.shape)

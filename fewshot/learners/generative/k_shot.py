@@ -6,7 +6,7 @@ from torch import nn
 
 from fewshot.data.episodes import Episodes
 from fewshot.learners.convnet import ConvNet
-from fewshot.learners.learner import Learner, cosine, on_query_row
+from fewshot.learners.learner import Learner, on_query_row
 
 BATCH = 128  # training images in a step
 STEPS = 200  # of the search for the new weights
@@ -59,12 +59,9 @@ class KShot(Learner):
         self.known.grow(train.num_characters)
         images = train.images[index].to(torch.float32) / 255
         loss = F.cross_entropy(self.known(self.embed(images)), index // train.per_character)
-        self.optimizer.param_groups[0]["lr"] = self.rate * cosine(spent)
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
+        value = self.descend(loss, spent)
         self.mean, self.variance = concept(self.known.weight.detach())
-        return loss.item()
+        return value
 
     def forward(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Phases 3 and 4, as of `Learner`; no gradient goes through phase 3."""

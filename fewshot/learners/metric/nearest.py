@@ -7,7 +7,7 @@ from torch import nn
 from fewshot.data.episodes import Episodes
 from fewshot.data.store import OMNIGLOT_CHARACTERS
 from fewshot.learners.convnet import ConvNet
-from fewshot.learners.learner import Learner, cosine, on_query_row
+from fewshot.learners.learner import Learner, on_query_row
 
 ROOM = 4 * OMNIGLOT_CHARACTERS  # every character of Omniglot, and its quarter turns
 
@@ -70,11 +70,7 @@ class NearestEmbeddings(Learner):
         features = self.embed(train.images[index].to(torch.float32) / 255)
         logits = self.name(features)[:, : train.num_characters]
         loss = F.cross_entropy(logits, index // train.per_character)
-        self.optimizer.param_groups[0]["lr"] = self.rate * cosine(spent)
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        return loss.item()
+        return self.descend(loss, spent)
 
     def forward(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """As of `Learner`; the logits are cosines."""

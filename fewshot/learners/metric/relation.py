@@ -4,11 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from fewshot.data.episodes import Episodes
 from fewshot.data.store import SIDE
-from fewshot.learners.learner import Learner, cosine, on_query_row
-
-CLIP = 0.5  # of the norm of the gradient
+from fewshot.learners.learner import Learner, on_query_row
 
 
 class Relation(Learner):
@@ -30,6 +27,7 @@ class Relation(Learner):
 
     setting = "batch norm: running"
     rate = 2e-3
+    clip = 0.5
 
     def __init__(self, num_classes: int, num_shot: int) -> None:
         super().__init__()
@@ -71,16 +69,6 @@ class Relation(Learner):
     def loss(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """The mean squared error of the scores, a scalar."""
         return F.mse_loss(self(images, labels)[:, -1], labels[:, -1])
-
-    def step(self, train: Episodes, spent: float) -> float:
-        """As of `Learner`, with the gradient's norm clipped."""
-        loss = self.loss(*train.blocks(self.batch))
-        self.optimizer.param_groups[0]["lr"] = self.rate * cosine(spent)
-        self.optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.parameters(), CLIP)
-        self.optimizer.step()
-        return loss.item()
 
 
 def block(channels: int, padding: int, pool: bool) -> list[nn.Module]:

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.func import functional_call, grad, vmap
 
+from fewshot.data.episodes import Episodes
 from fewshot.learners.learner import Learner, on_query_row
 from fewshot.learners.optimization.nets import TRANSDUCTIVE, fully_connected
 
@@ -52,7 +53,7 @@ class MAML(Learner):
 
         θ'     = θ - α ∇_θ L_S(f_θ), a few times                      (`adapt`)
         logits = f_θ'(Q)
-        θ      ← Adam(∇_θ mean over tasks of L_Q(f_θ'))               (eq. 1, in `Learner.step`)
+        θ      ← Adam(∇_θ mean over tasks of L_Q(f_θ'))               (eq. 1, in `step`)
 
     where L is cross entropy. Tasks are adapted side by side, by `vmap`.
 
@@ -65,6 +66,7 @@ class MAML(Learner):
 
     batch = 8
     rate = 3e-3
+    queries = 5  # images of each class in the meta-loss, in groups of one of each, as in a test
     setting = TRANSDUCTIVE
 
     def __init__(
@@ -91,9 +93,10 @@ class MAML(Learner):
         return F.cross_entropy(functional_call(self.net, weights, (images,)), labels)
 
     def answer(
-        self, images: torch.Tensor, labels: torch.Tensor, query: torch.Tensor
+        self, images: torch.Tensor, labels: torch.Tensor, groups: torch.Tensor
     ) -> torch.Tensor:
-        """Adapt to one task: support [S, 784], its labels [S, N], query [Q, 784] → [Q, N]."""
+        """Adapt to one task: support [S, 784], its labels [S, N], groups of query images, each
+        normalised by itself, [G, Q, 784] → [G, Q, N]."""
         weights = adapt(
             lambda weights: self.support_loss(weights, images, labels),
             dict(self.net.named_parameters()),
@@ -101,10 +104,21 @@ class MAML(Learner):
             self.inner_rate,
             self.first_order,
         )
-        return functional_call(self.net, weights, (query,))
+        return vmap(lambda query: functional_call(self.net, weights, (query,)))(groups)
 
     def forward(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """As of `Learner`. It adapts to the support set under `torch.no_grad` as well."""
         support, told = images[:, :-1].flatten(1, 2), labels[:, :-1].flatten(1, 2)
-        logits = vmap(self.answer)(support, told, images[:, -1])
-        return on_query_row(logits, images.shape[1] - 1)
+        logits = vmap(self.answer)(support, told, images[:, -1:])
+        return on_query_row(logits[:, 0], images.shape[1] - 1)
+
+    def step(self, train: Episodes, spent: float) -> float:
+        """As of `Learner`, with several query images of each class, which cost little more."""
+        shots = train.num_shot
+        images, _, classes = train.sequences(self.batch, shots + self.queries)
+        by_class = images.take_along_dim(classes.argsort(dim=1)[..., None], dim=1)
+        rows = by_class.unflatten(1, (train.num_classes, -1)).transpose(1, 2)  # [B, K+G, N, 784]
+        told = torch.eye(train.num_classes).repeat(self.batch, shots, 1)
+        logits = vmap(self.answer)(rows[:, :shots].flatten(1, 2), told, rows[:, shots:])
+        named = torch.arange(train.num_classes).repeat(self.batch * self.queries)
+        return self.descend(F.cross_entropy(logits.flatten(0, 2), named), spent)

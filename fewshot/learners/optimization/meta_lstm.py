@@ -35,6 +35,7 @@ class MetaLSTM(Learner):
     """
 
     batch = 4
+    clip = CLIP
     setting = TRANSDUCTIVE
     steps = 8
 
@@ -48,15 +49,6 @@ class MetaLSTM(Learner):
         nn.init.uniform_(self.input.bias, -5, -4)
         for gate in (self.forget, self.input):
             nn.init.uniform_(gate.weight, -0.01, 0.01)
-
-    def start(self) -> None:
-        """As of `Learner`, and clip before each step."""
-        super().start()
-        self.optimizer.register_step_pre_hook(self.clip)
-
-    def clip(self, *_: object) -> None:
-        """Cut a meta-gradient that is too long; what the optimizer calls before a step."""
-        nn.utils.clip_grad_norm_(self.parameters(), CLIP)
 
     def run(self, cell: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
         """The network with weights θ [P] on images [images, 784] → logits [images, N]."""
