@@ -16,12 +16,15 @@ def runs_something(statement, tree):
 def fills_something(statement, tree):
     """Whether a statement fills a variable that the file's functions read, as a loop does a table.
 
-    Whatever it calls may do so for it.
+    Whatever it calls may do so for it. Python's path counts as such a variable.
     """
     calls = called(statement, tree)
+    if any("sys.path" in ast.unparse(part) for part in (statement, *calls)):
+        return True
     filled = changed(statement) | bound(statement)
     filled |= set().union(*(changed(function) - bound(function) for function in calls))
     given = set().union(*map(bound, (x for x in tree.body if isinstance(x, ASSIGNMENT))))
+    given |= set().union(*map(declared_global, calls))
     filled &= given | bound(statement)  # neither modules nor functions
     readers = [x for x in tree.body if isinstance(x, DEFINITION) and x not in calls]
     return any(filled & set(map(name_of, ast.walk(x))) - bound(x) for x in readers)
@@ -35,7 +38,7 @@ def called(statement, tree):
 
 def changed(part):
     """Names that a part of a file declares global or changes: `NAME[0] = 1`, `NAME.append(1)`."""
-    names = {name for node in ast.walk(part) if isinstance(node, ast.Global) for name in node.names}
+    names = declared_global(part)
     for node in ast.walk(part):
         if isinstance(node, ast.Call):
             node = node.func
@@ -48,17 +51,66 @@ def changed(part):
 
 def bound(part):
     """Names that a part of a file assigns to or has for arguments, and does not declare global."""
-    names, outside = set(), set()
+    names = set()
     for node in ast.walk(part):
         if isinstance(node, ast.arg):
             names.add(node.arg)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             names.add(node.id)
-        elif isinstance(node, ast.Global):
-            outside |= {*node.names}
-    return names - outside
+    return names - declared_global(part)
+
+
+def declared_global(part):
+    """Names that a part of a file declares global."""
+    return {name for node in ast.walk(part) if isinstance(node, ast.Global) for name in node.names}
 
 
 def name_of(node):
     """The name that a node of a tree is, if it is one."""
     return node.id if isinstance(node, ast.Name) else None
+
+
+def does_without(tree, line):
+    """Whether the import in a line is tried, and the file does without the library.
+
+    A file does if what follows `except ImportError:` gives it what it would have imported, or if
+    nothing else needs that.
+    """
+    for part in ast.walk(tree):
+        if not isinstance(part, ast.Try) or not within(line, part.body):
+            continue
+        handlers = [x for x in part.handlers if x.type is None or catches_missing(x.type)]
+        if not handlers or any(isinstance(x, ast.Raise) for y in handlers for x in ast.walk(y)):
+            continue
+        tried = set().union(*map(imported, part.body))
+        wanted = tried.union(*map(bound, part.body))
+        instead = set().union(*(defined(x) for handler in handlers for x in handler.body))
+        inside = {id(x) for x in ast.walk(part)}
+        used = {name_of(x) for x in ast.walk(tree) if id(x) not in inside}
+        if wanted & instead or not tried & used:
+            return True
+    return False
+
+
+def within(line, body):
+    """Whether a line is one of some statements'."""
+    return body[0].lineno <= line <= body[-1].end_lineno
+
+
+def catches_missing(types):
+    """Whether an `except` of these types catches that a library is missing."""
+    names = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
+    return bool(names & set(map(name_of, ast.walk(types))))
+
+
+def imported(part):
+    """Names that a part of a file imports."""
+    imports = [x for x in ast.walk(part) if isinstance(x, ast.Import | ast.ImportFrom)]
+    aliases = [alias for one in imports for alias in one.names]
+    return {(alias.asname or alias.name).partition(".")[0] for alias in aliases}
+
+
+def defined(part):
+    """Names that a part of a file imports, assigns to or defines."""
+    made = {node.name for node in ast.walk(part) if isinstance(node, DEFINITION)}
+    return made | imported(part) | bound(part)

@@ -42,8 +42,10 @@ def make_weights(way: int, random: torch.Generator) -> Weights:
 def make_tasks(
     batch: int, shot: int, way: int, random: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Images of random ink, and labels with a shuffled query row."""
-    images = (torch.rand(batch, shot + 1, way, 784, generator=random) < 0.1).float()
+    """Images of random ink, soft as in a training, and labels with a shuffled query row."""
+    shape = (batch, shot + 1, way, 784)
+    ink = torch.randint(1, 10, shape, generator=random) / 9
+    images = ink * (torch.rand(shape, generator=random) < 0.15)
     labels = torch.eye(way).repeat(batch, shot + 1, 1, 1)
     for task in labels:
         task[-1] = task[-1, torch.randperm(way, generator=random)]

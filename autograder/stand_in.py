@@ -1,10 +1,13 @@
 """Stand-ins for libraries that a submission imports and that its three functions do not need."""
 
+import ast
 import importlib.abc
 import importlib.machinery
 import os
 import sys
 import types
+
+from import_effects import does_without
 
 # Installed, but slow to import, and only the training loop writes logs.
 NEVER = ("tensorboard", "torch.utils.tensorboard", "tensorboardX")
@@ -68,9 +71,11 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         frame = sys._getframe(1)
         while frame and frame.f_code.co_filename.startswith("<frozen importlib"):
             frame = frame.f_back
-        if frame and frame.f_code.co_filename.startswith(self.folder) and self.wanted(name):
-            return importlib.machinery.ModuleSpec(name, self, is_package=True)
-        return None
+        if not frame or not frame.f_code.co_filename.startswith(self.folder):
+            return None
+        if not self.wanted(name, frame):
+            return None
+        return importlib.machinery.ModuleSpec(name, self, is_package=True)
 
     def create_module(self, spec):
         return module(spec.name)
@@ -82,9 +87,12 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 def install(folder):
     """Let files in `folder` import anything."""
 
-    def missing(name):
+    def missing(name, frame):
+        with open(frame.f_code.co_filename, encoding="utf-8") as file:
+            if does_without(ast.parse(file.read()), frame.f_lineno):
+                return False
         used.add(name.partition(".")[0])
         return True
 
-    sys.meta_path.insert(0, Finder(folder, lambda name: name.startswith(NEVER)))
+    sys.meta_path.insert(0, Finder(folder, lambda name, _: name.startswith(NEVER)))
     sys.meta_path.append(Finder(folder, missing))

@@ -333,7 +333,7 @@ def read_companions(
 def find_imports(text: str) -> list[str]:
     """The first names of all imports, a.b.c counts as a, in the order of the alphabet.
 
-    Also of those by a function: import_module("a.b").
+    Also of those by a function, import_module("a.b"), and of files that are named, "a.py".
     """
     names = set()
     with suppress(Unusable):
@@ -349,6 +349,8 @@ def find_imports(text: str) -> list[str]:
                 and isinstance(getattr(node.args[0], "value", None), str)
             ):
                 names.add(node.args[0].value.partition(".")[0])
+            elif isinstance(node, ast.Constant) and str(node.value).endswith(".py"):
+                names.add(PurePosixPath(str(node.value)).stem)  # loaded by its path
     return sorted(names)
 
 

@@ -28,7 +28,8 @@ def imported(tmp_path):
         for name, content in beside.items():
             (elsewhere / f"{name}.py").write_text(content)
         (home / "homework.py").write_text(text)
-        (elsewhere / "stand_in.py").write_bytes((AUTOGRADER / "stand_in.py").read_bytes())
+        for name in ("stand_in.py", "import_effects.py"):
+            (elsewhere / name).write_bytes((AUTOGRADER / name).read_bytes())
         done = subprocess.run(
             [sys.executable, "-I", "-c", PROGRAM, elsewhere, home],
             capture_output=True,
@@ -72,8 +73,29 @@ ODD = {
         "    return x\nassert f(5, 6, 7) == 5"
     ),
     "inside a function": "def f():\n    import nowhere\n    return nowhere.x\nf()",
-    "fallback is not needed": (
-        "try:\n    import nowhere\nexcept ImportError:\n    nowhere = 5\nassert nowhere != 5"
+    "tried, but needed": (
+        "try:\n    import nowhere\nexcept ImportError:\n    pass\nassert nowhere.call(5) != 5"
+    ),
+    "tried, and given up": (
+        "try:\n    import nowhere\nexcept ImportError:\n    raise SystemExit('pip install nowhere')"
+    ),
+}
+
+WITHOUT = {
+    "another value": (
+        "try:\n    import nowhere\nexcept ImportError:\n    nowhere = 5\nprint(nowhere)"
+    ),
+    "another library": (
+        "try:\n    import nowhere as math\nexcept ModuleNotFoundError:\n    import math\n"
+        "print(int(math.sqrt(25)))"
+    ),
+    "another function": (
+        "try:\n    from nowhere import f\nexcept Exception:\n    def f(x):\n        return x\n"
+        "print(f(5))"
+    ),
+    "nothing else needs it": (
+        "x = 5\ntry:\n    from nowhere import drive\n    drive.mount()\n    x = 6\n"
+        "except ImportError:\n    pass\nprint(x)"
     ),
 }
 
@@ -81,6 +103,11 @@ ODD = {
 @pytest.mark.parametrize("text", ODD.values(), ids=ODD)
 def test_a_missing_library_does_nothing(text, imported):
     assert imported(text) == ["['nowhere']"]
+
+
+@pytest.mark.parametrize("text", WITHOUT.values(), ids=WITHOUT)
+def test_what_stands_in_the_file_itself_comes_first(text, imported):
+    assert imported(text) == ["5", "[]"]
 
 
 def test_real_libraries_are_real(imported):

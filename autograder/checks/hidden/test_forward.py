@@ -105,9 +105,10 @@ def test_value(cases, layout):
     """Equal to our network, whichever way the handout leaves open was taken."""
     if layout:
         return
+    number = most_agree(cases)
     for case in cases:
         with torch.no_grad():
-            expected = case.models[0](*case.asked[0])
+            expected = LAYOUTS[number].run(hw1.MANN.forward, case.models[number], *case.asked[0])
         given = case.answered[0]
         if not close(given, expected):
             place = (~torch.isclose(given, expected, rtol=1e-4, atol=1e-5)).nonzero()[0].tolist()
@@ -117,13 +118,19 @@ def test_value(cases, layout):
                 "support images with their labels, row by row, then query images with zeros. "
                 f"For B = {batch}, K = {rows - 1}, N = {way} yours differ first at {place} of "
                 "[task, row, image, class].",
-                cases[0],
+                case,
             )
     raise Failure(
         "With given weights the predictions should be those of the handout's network; they are in "
         "a first call, and are not in a second call of the same network.",
-        cases[0],
+        next(case for case in cases if not agrees(case, LAYOUTS[number], number)),
     )
+
+
+def most_agree(cases: list[ForwardCase]) -> int:
+    """The number of the layout in which most cases are right."""
+    right = [sum(agrees(case, layout, i) for case in cases) for i, layout in enumerate(LAYOUTS)]
+    return right.index(max(right))
 
 
 def test_query_labels(context, influences):
@@ -159,18 +166,22 @@ def test_query_labels(context, influences):
 
 def test_inputs(context):
     """The images and labels that forward was given are unchanged after it."""
-    random = context.random(5)
-    tasks = make_tasks(2, 1, 3, random)
-    _, values = ask_forward(context, 1, 3, [tasks], make_weights(3, random))
-    changed = {
-        part: not np.array_equal(values.get(f"{part}0"), given.numpy())
-        for part, given in zip(("images", "labels"), tasks, strict=True)
-    }
-    if any(changed.values()):
-        names = " and ".join(part for part, different in changed.items() if different)
-        raise Failure(
-            f"forward should leave its inputs as they are; it changes the {names}.", changed
-        )
+    for number, (shot, training) in enumerate([(1, True), (2, True), (1, False), (2, False)]):
+        random = context.random(5, number)
+        tasks = make_tasks(2, shot, 3, random)
+        weights = make_weights(3, random)
+        _, values = ask_forward(context, shot, 3, [tasks], weights, training=training)
+        changed = {
+            part: not np.array_equal(values.get(f"{part}0"), given.numpy())
+            for part, given in zip(("images", "labels"), tasks, strict=True)
+        }
+        if any(changed.values()):
+            names = " and ".join(part for part, different in changed.items() if different)
+            when = "" if training else " when the network is in evaluation mode"
+            raise Failure(
+                f"forward should leave its inputs as they are; it changes the {names}{when}.",
+                changed,
+            )
 
 
 def test_batch(context, influences):

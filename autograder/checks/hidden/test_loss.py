@@ -5,6 +5,7 @@ import torch
 from autograder.judge import Failure
 from autograder.layout import close
 from autograder.mistakes.loss import LossCase
+from autograder.questions import ask_loss
 from solutions import hw1
 
 
@@ -13,17 +14,20 @@ def expected(preds: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return hw1.MANN(labels.shape[-1], labels.shape[1], 4).loss_function(preds, labels)
 
 
-def test_value(case):
-    """The query row's mean cross entropy over the classes, the last axis."""
-    for (preds, labels), answer in zip(case.asked, case.answered, strict=True):
-        if not close(answer.reshape(()), expected(preds, labels)):
-            batch, rows, way = labels.shape[:3]
-            raise Failure(
-                "The loss should be the mean cross entropy of the query row, the last one, over "
-                f"the classes, the last axis; for B = {batch}, K = {rows - 1}, N = {way} it is "
-                f"another number ({answer.item():.4g}).",
-                LossCase(case.asked, [a.reshape(()) for a in case.answered], case.gradients),
-            )
+def test_value(case, context):
+    """The query row's mean cross entropy over the classes, the last axis, at logits up to 30."""
+    for some in (case, ask_loss(context, 8.0, 12)):
+        for (preds, labels), answer in zip(some.asked, some.answered, strict=True):
+            if answer.numel() != 1 or not close(answer.reshape(()), expected(preds, labels)):
+                batch, rows, way = labels.shape[:3]
+                numbers = [answer.reshape(-1)[:1].squeeze() for answer in some.answered]
+                raise Failure(
+                    "The loss should be the mean cross entropy of the query row, the last one, "
+                    f"over the classes, the last axis; for B = {batch}, K = {rows - 1}, N = {way} "
+                    f"and logits up to {preds.abs().max():.0f} it is another number "
+                    f"({answer.reshape(-1)[:1].tolist()}).",
+                    LossCase(some.asked, numbers, some.gradients),
+                )
 
 
 def test_gradient(case):

@@ -83,11 +83,11 @@ def test_distinct_images(tasks, context):
 def test_query_order(tasks, context):
     """Every order of the query row is equally likely, whatever else is known.
 
-    2,000 tasks with N = 3 and 54 comparisons, and one for each of 4 sizes, so a correct sampler
-    fails with a probability below 6e-8: the 6 orders relative to the support row; the 6 relative
-    to the order of the characters in the data; the 36 pairs of the orders of a task and the next;
-    the 6 orders in the last quarter of the tasks; how often 60 tasks keep the order of the support
-    row. Leaving the row unshuffled in one task of ten is found with more than 99.9 %.
+    2,000 tasks with N = 3 and 90 comparisons, and one for each of 4 sizes, so a correct sampler
+    fails with a probability below 1e-7: the 6 orders relative to the support row; the 6 relative
+    to the order of the characters in the data; twice the 36 pairs of the orders of a task and the
+    next; the 6 orders in the last quarter of the tasks; how often 60 tasks keep the order of the
+    support row. Leaving the row unshuffled in one task of ten is found with more than 99.9 %.
     """
     some = context.train_tasks
     expect_known([some], "of a task")
@@ -126,14 +126,16 @@ def test_query_order(tasks, context):
                 f"{', '.join(map(str, sorted(counts)[::-1]))} times.",
                 [some],
             )
-    pairs = np.stack([relative[0:-1:2], relative[1::2]])
-    counts = [(pairs == np.array([[a], [b]])).all(axis=0).sum() for a in orders for b in orders]
-    if any(improbable(int(count), pairs.shape[1], 1 / 36) for count in counts):
-        raise Failure(
-            "The order of the query row should be drawn anew in every task; it depends on the "
-            "order in the task before.",
-            [some],
-        )
+    for first in (0, 1):  # pairs that share no task, twice
+        later = relative[first + 1 :: 2]
+        pairs = np.stack([relative[first::2][: len(later)], later])
+        counts = [(pairs == np.array([[a], [b]])).all(axis=0).sum() for a in orders for b in orders]
+        if any(improbable(int(count), len(later), 1 / 36) for count in counts):
+            raise Failure(
+                "The order of the query row should be drawn anew in every task; it depends on the "
+                "order in the task before.",
+                [some],
+            )
     for some in tasks:
         expect_known([some], "of a task")
         kept = int(ordered(query_places(some)).sum())
@@ -159,8 +161,8 @@ def test_split(context):
     """Splits share no character, have the published sizes, and are used to the last image.
 
     2,000 training, 240 20-way validation and 200 test tasks. A correct sampler leaves one of the
-    100 validation characters out with a probability below 1e-21; the two other counts are
-    compared at 1e-9 each.
+    100 validation characters out with a probability below 1e-21; five other counts are compared
+    at 1e-9 each, how often characters of one alphabet meet among them.
     """
     train = context.train_tasks
     val, test = context.draw(1, 20, "val", 240), context.draw(1, 5, "test", 200)
@@ -191,15 +193,32 @@ def test_split(context):
                 f"come in {len(tasks.characters)} tasks.",
                 evidence,
             )
-    images = sum(
-        int(context.library.copies[numbers].sum())
-        for numbers in [np.flatnonzero(np.isin(context.library.characters, list(seen["val"])))]
-    )
-    drawn = int(context.library.copies[np.unique(val.patterns)].sum())
-    missed = (1 - val.patterns[0].size / images) ** len(val.patterns)
-    if images - drawn > images * missed and improbable(images - drawn, images, missed):
+    for tasks in (train, val):
+        copies = context.library.copies
+        images = int(copies[np.isin(context.library.characters, list(seen[tasks.split]))].sum())
+        unseen = images - int(copies[np.unique(tasks.patterns)].sum())
+        missed = (1 - tasks.patterns[0].size / images) ** len(tasks.patterns)
+        if unseen > images * missed and improbable(unseen, images, missed):
+            raise Failure(
+                f"All {images} images of the {tasks.split} split should be used; {unseen} never "
+                f"come in {len(tasks.patterns)} tasks.",
+                evidence,
+            )
+    alphabets = np.array([name.rpartition("/")[0] for name in context.library.store.characters])
+    of_task = np.sort(np.unique(alphabets, return_inverse=True)[1][train.characters[:, 0]])
+    alike = int((np.diff(of_task) == 0).any(axis=-1).sum())
+    expected = some_alike(alphabets[context.library.store.split("cs330", "train")])
+    if improbable(alike, len(of_task), expected):
         raise Failure(
-            f"All {images} images of the val split should be used; {images - drawn} never come in "
-            f"{len(val.patterns)} tasks.",
+            f"Characters should be drawn regardless of their alphabets; in {alike} of "
+            f"{len(of_task)} tasks two are of one alphabet, which is no chance.",
             evidence,
         )
+
+
+def some_alike(alphabets: np.ndarray) -> float:
+    """The probability that of three different characters two are of one alphabet."""
+    counts, n = np.unique(alphabets, return_counts=True)[1], len(alphabets)
+    # Newton's identity: the sum over triples of different alphabets of the product of their counts.
+    s1, s2, s3 = (float((counts**power).sum()) for power in (1, 2, 3))
+    return 1 - (s1**3 - 3 * s1 * s2 + 2 * s3) / (n * (n - 1) * (n - 2))

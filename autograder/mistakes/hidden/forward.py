@@ -302,6 +302,7 @@ def memory_kept(case: ForwardCase) -> bool:
     with torch.no_grad():
         return any(
             close(case.answered[0], layout.run(right, model, *case.asked[0]))
+            and not close(case.answered[1], layout.run(right, model, *case.asked[1]))
             for layout, model in zip(LAYOUTS, case.models, strict=True)
         )
 

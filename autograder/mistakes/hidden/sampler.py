@@ -189,7 +189,17 @@ def split_ignored(evidence: list[Tasks]) -> bool:
 )
 def val_in_train(evidence: list[Tasks]) -> bool:
     train, val, test = (set(tasks.characters.flat) for tasks in evidence)
-    return len(val & train) > 0.9 * len(val) and not train & test
+    return len(val & train) > 0.9 * len(val) and not train & test and len(val) <= 100
+
+
+@mistake(
+    SPLIT,
+    why="Validation tasks have characters of the training split.",
+    look='Take the validation characters alone when batch_type is "val".',
+)
+def train_in_val(evidence: list[Tasks]) -> bool:
+    train, val, test = (set(tasks.characters.flat) for tasks in evidence)
+    return len(val & train) > 0.9 * len(val) and not train & test and len(val) > 100
 
 
 @mistake(

@@ -3,6 +3,8 @@
 from .case import FILES, FOLDERS, IMPORTS_1, IMPORTS_2, QUERY, RETURN_TASK, Case
 from .starter_2022 import HW1, LOAD_DATA
 
+CLASS_1 = "class DataGenerator(IterableDataset):"
+TABLE = "ONE_HOT = {}\nfor n in range(1, 40):\n    ONE_HOT[n] = np.eye(n, dtype=np.float32)\n\n\n"
 CONSTRUCTOR_1 = "        self.num_classes = num_classes\n        self.num_samples_per_class"
 CONSTRUCTOR_2 = "        super().__init__()\n"
 
@@ -515,6 +517,97 @@ WHOLE_FILES = [
             ),
             ("load_data.py", QUERY, "shuffled(N)"),
         ),
+    ),
+    sampler(
+        "cupy_if_there",
+        (
+            "import torch\n",
+            "import torch\n\ntry:\n    import cupy as xp\nexcept ImportError:\n    xp = np\n",
+        ),
+        ("np.eye(N, dtype=np.float32)[", "xp.eye(N, dtype=np.float32)["),
+    ),
+    sampler(
+        "colab_if_there_and_a_table",
+        (
+            "import torch\n",
+            "import torch\n\ntry:\n    from google.colab import drive\n\n"
+            "    drive.mount('/content/drive')\n    os.chdir('/content/drive/MyDrive/hw1')\n"
+            "except ImportError:\n    pass\n",
+        ),
+        (CLASS_1, f"{TABLE}{CLASS_1}"),
+        ("np.eye(N, dtype=np.float32)[", "ONE_HOT[N]["),
+    ),
+    sampler(
+        "limit_of_open_files_and_a_table",
+        (
+            "import torch\n",
+            "import resource\nimport torch\n\nlimit = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+            "resource.setrlimit(resource.RLIMIT_NOFILE, (2048, limit[1]))\n",
+        ),
+        (CLASS_1, f"{TABLE}{CLASS_1}"),
+        ("np.eye(N, dtype=np.float32)[", "ONE_HOT[N]["),
+    ),
+    sampler(
+        "globals_set_by_a_function",
+        (
+            CLASS_1,
+            "def setup():\n    global PIXELS\n    PIXELS = 28 * 28\n\n\nsetup()\n\n\n" + CLASS_1,
+        ),
+        ("reshape(K + 1, N, self.dim_input)", "reshape(K + 1, N, PIXELS)"),
+    ),
+    sampler(
+        "threads_of_its_own",
+        (IMPORTS_1, f"{IMPORTS_1}from concurrent.futures import ThreadPoolExecutor\n"),
+        (CONSTRUCTOR_1, f"        self.pool = ThreadPoolExecutor(max_workers=4)\n{CONSTRUCTOR_1}"),
+        body="""
+            N, K1 = self.num_classes, self.num_samples_per_class
+            files = [random.sample(list_images(f), K1) for f in random.sample(self.folders, N)]
+            order = random.sample(range(N), N)
+            grid = [[column[k] for column in files] for k in range(K1)]
+            grid[-1] = [grid[-1][i] for i in order]
+            flat = self.pool.map(lambda f: self.image_file_to_array(f, 784), sum(grid, []))
+            labels = np.stack([np.eye(N)] * (K1 - 1) + [np.eye(N)[order]]).astype(np.float32)
+            return np.stack(list(flat)).reshape(K1, N, 784), labels
+        """,
+    ),
+    Case(
+        "path_added_by_a_function",
+        files={"src/helpers.py": HELPERS},
+        edits=(
+            (
+                "load_data.py",
+                CLASS_1,
+                "import sys\n\n\ndef add_src():\n"
+                "    sys.path.insert(0, os.path.join(os.path.dirname(__file__), 'src'))\n\n\n"
+                f"add_src()\nfrom helpers import shuffled\n\n\n{CLASS_1}",
+            ),
+            ("load_data.py", QUERY, "shuffled(N)"),
+        ),
+    ),
+    Case(
+        "module_loaded_by_its_path",
+        files={"helpers.py": HELPERS},
+        edits=(
+            (
+                "load_data.py",
+                CLASS_1,
+                "import importlib.util\nfrom pathlib import Path\n\n"
+                "spec = importlib.util.spec_from_file_location(\n"
+                "    'helpers', Path(__file__).with_name('helpers.py')\n)\n"
+                "helpers = importlib.util.module_from_spec(spec)\n"
+                f"spec.loader.exec_module(helpers)\n\n\n{CLASS_1}",
+            ),
+            ("load_data.py", QUERY, "helpers.shuffled(N)"),
+        ),
+    ),
+    model(
+        "inputs_want_gradients",
+        forward="""
+            input_images.requires_grad_()
+            labels = torch.cat([input_labels[:, :-1], torch.zeros_like(input_labels[:, -1:])], 1)
+            steps = torch.cat([input_images, labels], dim=-1).flatten(1, 2)
+            return self.layer2(self.layer1(steps)[0])[0].view(input_labels.shape)
+        """,
     ),
     Case(
         "another_folder_is_entered",

@@ -232,6 +232,45 @@ SAMPLER = [
         "one_task_and_no_more",
         ("        while True:\n            yield self._sample()", "        yield self._sample()"),
     ),
+    sampler(
+        "val_from_train",
+        (
+            FOLDERS,
+            "random.sample(self.metatest_character_folders\n"
+            "            if self.folders is self.metatest_character_folders\n"
+            "            else self.metatrain_character_folders, N)",
+        ),
+        mistake="train_in_val",
+    ),
+    sampler(
+        "order_shared_by_two_tasks",
+        (
+            f"query = {QUERY}\n",
+            "self.count = getattr(self, 'count', 0) + 1\n"
+            "        if self.count % 2 == 0 or self.count == 1:\n"
+            f"            self.query = {QUERY}\n        query = self.query\n",
+        ),
+    ),
+    sampler(
+        "one_alphabet",
+        (
+            FOLDERS,
+            "[]\n        while len(folders) < N:\n"
+            "            alphabet = os.path.dirname(random.choice(self.folders))\n"
+            "            folders = [f for f in self.folders if os.path.dirname(f) == alphabet]\n"
+            "            folders = folders if len(folders) >= N else self.folders\n"
+            "            folders = random.sample(folders, N)",
+        ),
+    ),
+    sampler(
+        "half_of_the_training_images",
+        (
+            FILES,
+            "[random.sample(list_images(f)[\n"
+            "            : 10 if self.folders is self.metatrain_character_folders else 20\n"
+            "        ], K + 1) for f in folders]",
+        ),
+    ),
 ]
 
 FORWARD = [
@@ -416,6 +455,20 @@ FORWARD = [
         "images_centred_over_the_batch",
         (STEPS, STEPS.replace("input_images", "input_images - input_images.mean(0)")),
     ),
+    forward(
+        "softmax_in_evaluation",
+        of_scores("scores if self.training else scores.softmax(-1)"),
+        mistake="softmax",
+    ),
+    forward(
+        "changes_inputs_in_evaluation",
+        (
+            BLANKED,
+            "input_labels.clone() if self.training else input_labels\n        labels[:, -1] = 0",
+        ),
+        mistake="changes_inputs",
+    ),
+    forward("images_rounded", (STEPS, STEPS.replace("input_images", "input_images.round()"))),
 ]
 
 LOSS = [
@@ -557,6 +610,14 @@ LOSS = [
     loss(
         "targets_in_order",
         "return F.cross_entropy(q.flatten(0, 1), torch.arange(q.shape[1]).repeat(len(q)))",
+    ),
+    loss(
+        "logits_clipped",
+        "return F.cross_entropy(q.clamp(-10, 10).flatten(0, 1), y.flatten(0, 1))",
+    ),
+    loss(
+        "log_of_softmax_and_a_little",
+        "return -(y * torch.log(q.softmax(-1) + 1e-8)).sum(-1).mean()",
     ),
 ]
 
