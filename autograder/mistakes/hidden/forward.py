@@ -103,6 +103,25 @@ def first_row_zeroed(model, images, labels):
 @network(
     VALUE,
     QUERY_LABELS,
+    why="The labels of row 1 are zeroed, which is the query row for K = 1 alone.",
+    look="Look at the index of the second axis: -1 is the query row for every K.",
+)
+def second_row_zeroed(model, images, labels):
+    return read(model, images, hide(labels, ALL, 1))[0]
+
+
+@network(
+    VALUE,
+    why="The labels of all rows but the first are zeroed; for K > 1 the support set loses some.",
+    look="Only the last row is the query set: [:, -1], not [:, 1:].",
+)
+def later_shots_zeroed(model, images, labels):
+    return read(model, images, hide(labels, ALL, slice(1, None)))[0]
+
+
+@network(
+    VALUE,
+    QUERY_LABELS,
     why="Only the label of the last query image is zeroed; all N query images need zeros.",
     look="Zero the whole last row of the labels, [:, -1], before flattening the rows.",
 )

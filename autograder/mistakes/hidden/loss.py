@@ -62,6 +62,15 @@ def first_row(preds, labels):
 
 @formula(
     VALUE,
+    why="Your loss is the cross entropy of row 1, which is the query row for K = 1 alone.",
+    look="Look at the index of the second axis: -1 is the query row for every K.",
+)
+def second_row(preds, labels):
+    return entropy(preds[:, 1], labels[:, 1])
+
+
+@formula(
+    VALUE,
     why="The softmax runs over the examples instead of the classes: F.cross_entropy takes axis 1 "
     "of [B, N, N] as the classes, and yours are on the last axis.",
     look="Flatten to [B·N, N], or swap the last two axes of predictions and labels.",
@@ -113,6 +122,15 @@ def mean_over_tasks(preds, labels):
 )
 def divided_by_all_rows(preds, labels):
     return entropy(preds[:, -1], labels[:, -1]) / labels.shape[1]
+
+
+@formula(
+    VALUE,
+    why="The query row's loss is divided by K as well, which changes it for K > 1.",
+    look="The mean is over the B·N query images; the support set has no part in it.",
+)
+def divided_by_shots(preds, labels):
+    return entropy(preds[:, -1], labels[:, -1]) / (labels.shape[1] - 1)
 
 
 @formula(

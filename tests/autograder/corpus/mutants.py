@@ -468,6 +468,16 @@ FORWARD = [
         ),
         mistake="changes_inputs",
     ),
+    forward(
+        "row_1_zeroed",
+        (BLANKED, "input_labels.clone()\n        labels[:, 1] = 0"),
+        mistake="second_row_zeroed",
+    ),
+    forward(
+        "all_but_the_first_row_zeroed",
+        (BLANKED, "input_labels.clone()\n        labels[:, 1:] = 0"),
+        mistake="later_shots_zeroed",
+    ),
     forward("images_rounded", (STEPS, STEPS.replace("input_images", "input_images.round()"))),
 ]
 
@@ -610,6 +620,19 @@ LOSS = [
     loss(
         "targets_in_order",
         "return F.cross_entropy(q.flatten(0, 1), torch.arange(q.shape[1]).repeat(len(q)))",
+    ),
+    loss(
+        "of_row_1",
+        """
+        q, y = preds[:, 1], labels[:, 1]
+        return F.cross_entropy(q.flatten(0, 1), y.flatten(0, 1))
+        """,
+        mistake="second_row",
+    ),
+    loss(
+        "divided_by_shots_too",
+        "return F.cross_entropy(q.flatten(0, 1), y.flatten(0, 1)) / (preds.shape[1] - 1)",
+        mistake="divided_by_shots",
     ),
     loss(
         "logits_clipped",
