@@ -80,7 +80,7 @@ def does_without(tree, line):
         if not isinstance(part, ast.Try) or not within(line, part.body):
             continue
         handlers = [x for x in part.handlers if x.type is None or catches_missing(x.type)]
-        if not handlers or any(isinstance(x, ast.Raise) for y in handlers for x in ast.walk(y)):
+        if not handlers or any(map(gives_up, handlers)):
             continue
         tried = set().union(*map(imported, part.body))
         wanted = tried.union(*map(bound, part.body))
@@ -88,6 +88,17 @@ def does_without(tree, line):
         inside = {id(x) for x in ast.walk(part)}
         used = {name_of(x) for x in ast.walk(tree) if id(x) not in inside}
         if wanted & instead or not tried & used:
+            return True
+    return False
+
+
+def gives_up(part):
+    """Whether a part of a file raises something or ends the program."""
+    for node in ast.walk(part):
+        called = getattr(node, "func", None)
+        if isinstance(node, ast.Raise) or name_of(called) in ("exit", "quit"):
+            return True
+        if isinstance(called, ast.Attribute) and called.attr in ("exit", "_exit"):
             return True
     return False
 

@@ -79,6 +79,9 @@ ODD = {
     "tried, and given up": (
         "try:\n    import nowhere\nexcept ImportError:\n    raise SystemExit('pip install nowhere')"
     ),
+    "tried, and ended": (
+        "import sys\ntry:\n    import nowhere\nexcept ImportError:\n    sys.exit('pip install it')"
+    ),
 }
 
 WITHOUT = {
