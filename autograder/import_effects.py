@@ -19,7 +19,7 @@ def fills_something(statement, tree):
     Whatever it calls may do so for it. Python's path counts as such a variable.
     """
     calls = called(statement, tree)
-    if any("sys.path" in ast.unparse(part) for part in (statement, *calls)):
+    if any(map(is_path, (node for part in (statement, *calls) for node in ast.walk(part)))):
         return True
     filled = changed(statement) | bound(statement)
     filled |= set().union(*(changed(function) - bound(function) for function in calls))
@@ -28,6 +28,11 @@ def fills_something(statement, tree):
     filled &= given | bound(statement)  # neither modules nor functions
     readers = [x for x in tree.body if isinstance(x, DEFINITION) and x not in calls]
     return any(filled & set(map(name_of, ast.walk(x))) - bound(x) for x in readers)
+
+
+def is_path(node):
+    """Whether a node of a tree is `sys.path`."""
+    return isinstance(node, ast.Attribute) and (name_of(node.value), node.attr) == ("sys", "path")
 
 
 def called(statement, tree):

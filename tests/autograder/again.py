@@ -26,7 +26,7 @@ mount --bind "$PREFIX" $stage/python
 mount -t tmpfs -o mode=755 none "$CLOSED"
 mkdir -p "$PREFIX"
 mount --bind $stage/python "$PREFIX"
-for room in autograder solutions tests; do
+for room in autograder fewshot solutions tests; do
     cp -a "$ROOT/$room" $stage/$room
     chmod -R u=rwX,go=rX $stage/$room
     mount --bind $stage/$room "$ROOT/$room"

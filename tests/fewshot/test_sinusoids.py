@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from fewshot import checkpoint
 from fewshot.experiments import daml_sinusoid, maml_sinusoid, sinusoids
 from fewshot.experiments.daml_sinusoid import Leaking, Watcher, Watching
 from fewshot.experiments.maml_sinusoid import PRESETS, from_scratch, maml_errors, network
@@ -187,16 +188,16 @@ def test_adapting_is_learned(name):
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_a_stopped_run_goes_on_as_if_nothing_had_been(name, here, tmp_path, capsys, monkeypatch):
     assert here(name, "--iterations", 20, "--out", tmp_path / "whole") == 0
-    save = sinusoids.save
+    save = checkpoint.save
 
     def stop_at_ten(path, content):
         save(path, content)
         if content["done"] == 10:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(sinusoids, "save", stop_at_ten)
+    monkeypatch.setattr(checkpoint, "save", stop_at_ten)
     assert here(name, "--iterations", 20, "--out", tmp_path / "halves") == 130
-    monkeypatch.setattr(sinusoids, "save", save)
+    monkeypatch.setattr(checkpoint, "save", save)
     capsys.readouterr()
     assert here(name, "--iterations", 20, "--out", tmp_path / "halves") == 0
     assert capsys.readouterr().out.startswith("Going on after 10 iterations.\n")
