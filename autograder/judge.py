@@ -51,6 +51,10 @@ class Judge:
         """This plugin, for the fixtures of the checks."""
         return self
 
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Nobody reads pytest's tracebacks where it does not print: the cheapest kind is enough."""
+        vars(config.option).setdefault("tbstyle", "native")
+
     def check_of(self, item: pytest.Item) -> Check | None:
         """The rubric's row of a test function; None if this run leaves it out."""
         part = item.path.stem.removeprefix("test_")
