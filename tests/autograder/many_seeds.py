@@ -2,8 +2,8 @@
 
     python -m tests.autograder.many_seeds --data omniglot_resized [--first 0] [--seeds 100]
 
-Prints the variants and seeds that lost a point, and how many gradings there were. Ten gradings of
-a variant share a child: to start one takes longer than a grading.
+Prints the variants and seeds that lost a point, and how many gradings there were. 25 gradings of a
+variant share a child: to start one takes longer than a grading.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from autograder.submission import read_submission
 from .corpus import CORRECT, write
 from .graded import Graded, graders
 
-PER_CHILD = 10
+PER_CHILD = 25
 
 
 def lost(submission: Path, data: Path, seeds: range) -> dict[int, list[str]]:
