@@ -20,6 +20,7 @@ class Learner(nn.Module):
         batch: training episodes in a step.
         rate: the learning rate at the start; it falls to 0 along a cosine.
         clip: the largest norm of a gradient; None for any.
+        normalised: whether it is given images that were normalised (fewshot/data/normalise.py).
         setting: what a number of this learner depends on, for the table: batch norm's mode,
             and whether query images are seen together (transductive).
         optimizer: made by `start`; None in a learner that has nothing to learn.
@@ -29,6 +30,7 @@ class Learner(nn.Module):
     batch: int = 16
     rate: float = 1e-3
     clip: float | None = None
+    normalised: bool = True
     setting: str = ""
     optimizer: torch.optim.Optimizer | None = None
 

@@ -14,6 +14,7 @@ from fewshot.checkpoint import load, save
 from fewshot.commands import CommandError
 from fewshot.data.episodes import Episodes
 from fewshot.data.errors import DataError
+from fewshot.data.normalise import normalised
 from fewshot.data.store import Store
 from fewshot.data.turns import quarter_turns
 from fewshot.intervals import half_interval
@@ -114,9 +115,11 @@ def run_trial(trial: Trial) -> Outcome | str:
         torch.set_num_threads(1)
         try:
             store = Store.load(trial.data)
-            train_store, test_store = characters(store, trial.split)
             torch.manual_seed(SEED)
             learner = LEARNERS[trial.learner](trial.num_classes, trial.num_shot)
+            if learner.normalised:
+                store = normalised(store)
+            train_store, test_store = characters(store, trial.split)
             way = learner.train_way or trial.num_classes
             everybody = torch.arange(len(train_store.characters))
             train = Episodes(train_store, everybody, way, trial.num_shot, SEED)

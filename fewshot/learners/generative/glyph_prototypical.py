@@ -6,6 +6,7 @@ import torch
 
 from fewshot.data.episodes import Episodes
 from fewshot.data.glyphs import generate
+from fewshot.data.normalise import normalised
 from fewshot.data.store import OMNIGLOT_CHARACTERS, SIDE, Store
 from fewshot.learners.metric.prototypical import Prototypical
 
@@ -45,11 +46,10 @@ class GlyphPrototypical(Prototypical):
 
 @functools.cache
 def glyph_store(seed: int) -> Store:
-    """All glyphs of a seed in memory."""
+    """All glyphs of a seed in memory, normalised."""
     images = generate(seed)
     names = [path.rpartition("/")[0] for path in images]
     pixels = torch.stack([torch.from_numpy(image).flatten() for image in images.values()])
     per_character = len(images) // OMNIGLOT_CHARACTERS
-    return Store(
-        pixels.view(OMNIGLOT_CHARACTERS, per_character, SIDE * SIDE), names[::per_character]
-    )
+    pixels = pixels.view(OMNIGLOT_CHARACTERS, per_character, SIDE * SIDE)
+    return normalised(Store(pixels, names[::per_character]))
