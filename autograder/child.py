@@ -20,6 +20,8 @@ HERE = Path(__file__).parent
 HOME = Path.cwd()  # where the submission is; it may go elsewhere
 DATA = {"data_folder": "./omniglot_resized", "img_size": (28, 28)}
 PROGRESS = 1.0  # seconds between two reports of a training
+GENERATOR = "DataGenerator(num_classes, num_samples_per_class, batch_type, config)"
+MODEL = "MANN(num_classes, samples_per_class, hidden_dim)"
 
 # Answers leave by a descriptor of their own, so that what a submission prints is not in them.
 requests = os.fdopen(os.dup(0), "rb")
@@ -156,7 +158,7 @@ class Homework:
         key = (shot, way, split)
         if key not in self.generators:
             make = self.modules["load_data"].DataGenerator
-            self.generators[key] = make(way, shot + 1, split, dict(DATA))
+            self.generators[key] = made(make, GENERATOR, way, shot + 1, split, dict(DATA))
         return self.generators[key]
 
     def sample(self, header, arrays):
@@ -198,7 +200,7 @@ class Homework:
         """A MANN with the weights that were sent, if it has the handout's layers."""
         way, shot, hidden = header["way"], header["shot"], header["hidden"]
         seed_everything(header["seed"])
-        model = self.modules["hw1"].MANN(way, shot + 1, hidden)
+        model = made(self.modules["hw1"].MANN, MODEL, way, shot + 1, hidden)
         if not isinstance(model, nn.Module):
             raise TypeError("MANN should be a torch.nn.Module; it is none")
         layers = find_layers(model, way, hidden)
@@ -329,16 +331,34 @@ def read_bytes():
 
 
 def stay_on_cpu(notes):
-    """Let `.cuda()` do nothing where there is no GPU; say so once."""
+    """Let `.cuda()` and `.to("cuda")` do nothing where there is no GPU; say so once."""
 
-    def cuda(self, *args, **kwargs):
-        note = "There is no GPU here: .cuda() does nothing. Use .to(device) to run anywhere."
+    def say(call):
+        note = f"There is no GPU here: {call} does nothing. Use .to(device) to run anywhere."
         if note not in notes:
             notes.append(note)
+
+    def cuda(self, *args, **kwargs):
+        say(".cuda()")
         return self
 
+    def stay(value):
+        kind = str(value) if isinstance(value, str | torch.device) else ""
+        if not kind.startswith("cuda"):
+            return value
+        say('.to("cuda")')
+        return "cpu"
+
+    def staying(to):
+        def wrapped(self, *args, **kwargs):
+            kwargs = {name: stay(value) for name, value in kwargs.items()}
+            return to(self, *map(stay, args), **kwargs)
+
+        return wrapped
+
     if not torch.cuda.is_available():
-        torch.Tensor.cuda = nn.Module.cuda = cuda
+        for kind in (torch.Tensor, nn.Module):
+            kind.cuda, kind.to = cuda, staying(kind.to)
 
 
 def compile_nothing():
@@ -352,6 +372,16 @@ def compile_nothing():
 
     torch.compile = leave
     nn.Module.compile = lambda self, *args, **kwargs: None
+
+
+def made(make, call, *arguments):
+    """What a class of the submission makes; if it takes other arguments, say which it is given."""
+    try:
+        return make(*arguments)
+    except TypeError as error:
+        if where(error)[1]:  # inside it
+            raise
+        raise TypeError(f"{error}; as in the starter, it is called as {call}") from error
 
 
 def makes_objects(value):

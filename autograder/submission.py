@@ -119,7 +119,7 @@ def read_entries(name: str, entries: list[Entry], left_out: LeftOut) -> Submissi
     if not chosen and inner_problems:
         return Submission(problems=inner_problems)
     submission.notes.extend(notes + inner_problems)
-    submission.problems.extend(name_missing(name, chosen))
+    submission.problems.extend(name_missing(name, chosen, entries))
     read_chosen(chosen, submission)
     read_companions(entries, chosen, submission, left_out)
     submission.notes.extend(
@@ -160,7 +160,7 @@ def list_handed_in(path: Path, left_out: LeftOut, stack: ExitStack) -> list[Entr
 def list_inner_zips(entries: list[Entry], left_out: LeftOut) -> tuple[list[Entry], list[str]]:
     """The files of the zips among the entries, as if each zip were a folder, and problems."""
     inner, problems, room = [], [], MAX_INNER_BYTES
-    zips = [entry for entry in entries if entry.path.suffix.lower() == ".zip"]
+    zips = [entry for entry in entries if is_zip(entry.path)]
     for entry in zips[:MAX_INNER_ZIPS]:
         try:
             data = entry.read(room + 1)
@@ -238,19 +238,28 @@ def is_notebook(entry: Entry) -> bool:
     return ".ipynb" in entry.path.name.lower()
 
 
+def is_zip(path: PurePosixPath) -> bool:
+    return path.suffix.lower() == ".zip"
+
+
 def numbers(path: PurePosixPath) -> tuple[int, ...]:
     """The numbers in a name: the second upload, or the tenth copy, has the larger ones."""
     return tuple(int(number) for number in re.findall("[0-9]{1,18}", path.name))
 
 
-def name_missing(name: str, chosen: dict[str, Entry]) -> list[str]:
-    if not chosen:
+def name_missing(name: str, chosen: dict[str, Entry], entries: list[Entry]) -> list[str]:
+    folders = {part for entry in entries for part in entry.path.parts[:-1]}
+    if not chosen and any(is_zip(x.path) and any(map(is_zip, x.path.parents)) for x in entries):
+        return [f"{name} holds a zip in a zip in a zip: hand in {BOTH} in one zip."]
+    if not chosen and not folders & {*WANTED}:
         return [
             f"{name} holds neither hw1.py nor load_data.py: hand in a folder or a zip with these "
             "two files (a .rar, .7z or .tar cannot be opened)."
         ]
     return [
-        f"{wanted} is missing: hand it in together with your other file."
+        f"{wanted} is a folder: hand in a file of that name."
+        if wanted in folders
+        else f"{wanted} is missing: hand it in together with your other file."
         for wanted in WANTED
         if wanted not in chosen
     ]

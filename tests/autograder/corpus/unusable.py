@@ -51,6 +51,27 @@ def nested(home: Path) -> Path:
     return home
 
 
+def folder_of_that_name(home: Path) -> Path:
+    """hw1.py as a folder, with the file in it."""
+    script = home / "hw1.py"
+    text = script.read_bytes()
+    script.unlink()
+    script.mkdir()
+    (script / "main.py").write_bytes(text)
+    return home
+
+
+def three_zips(home: Path) -> Path:
+    """A zip in a zip in a zip."""
+    path = zipped(home)
+    for number in (1, 2):
+        outer = home.parent / f"{home.name}_{number}.zip"
+        with zipfile.ZipFile(outer, "w") as out:
+            out.write(path, path.name)
+        path = outer
+    return path
+
+
 def renamed(old: str, new: str) -> Callable[[Path], Path]:
     def build(home: Path) -> Path:
         (home / old).rename(home / new)
@@ -106,6 +127,8 @@ FILES = [
     ),
     Case("notebook", build=notebook, says="ipynb"),
     Case("folder_in_a_folder", build=nested),
+    Case("folder_named_hw1", build=folder_of_that_name, graded=SAMPLER, says="hw1.py is a folder"),
+    Case("three_zips", build=three_zips, graded=NOTHING, says="a zip in a zip in a zip"),
     Case("zip_of_a_folder", build=zipped),
     Case("zip_of_a_mac", build=zipped_on_a_mac),
     Case("zip_of_nothing", build=empty_zip, graded=NOTHING, says="zip"),
@@ -175,6 +198,19 @@ if __name__ == "__main__":
         "torch.zeros_like(query_labels)]",
         "torch.zeros_like(query_labels).cuda()]",
         graded=PARTS,
+    ),
+    hw1(
+        "to_cuda",
+        "cuda",
+        "torch.zeros_like(query_labels)]",
+        'torch.zeros_like(query_labels).to("cuda:0")]',
+        graded=PARTS,
+    ),
+    hw1(
+        "model_of_two_arguments",
+        "MANN(num_classes, samples_per_class, hidden_dim)",
+        "def __init__(self, num_classes, samples_per_class, hidden_dim):",
+        "def __init__(self, num_classes, samples_per_class):\n        hidden_dim = 128",
     ),
     hw1(
         "plots_at_import",
