@@ -207,6 +207,13 @@ if __name__ == "__main__":
         graded=PARTS,
     ),
     hw1(
+        "device_cuda",
+        "cuda",
+        "torch.zeros_like(query_labels)]",
+        "torch.zeros_like(query_labels, device='cuda')]",
+        graded=PARTS,
+    ),
+    hw1(
         "model_of_two_arguments",
         "MANN(num_classes, samples_per_class, hidden_dim)",
         "def __init__(self, num_classes, samples_per_class, hidden_dim):",
