@@ -31,7 +31,6 @@ from fewshot.commands import (
 )
 from fewshot.data.episodes import Episodes
 from fewshot.data.errors import DataError
-from fewshot.data.normalise import normalised
 from fewshot.data.soften import soften
 from fewshot.data.store import SIDE, Store
 from fewshot.data.turns import quarter_turns
@@ -113,11 +112,6 @@ def make_network(options: argparse.Namespace) -> nn.Module:
         strength=options.strength,
     )
     return MANN(cell, options.num_classes)
-
-
-def prepare(store: Store) -> Store:
-    """The images as the network sees them: of one place and size, softened, and small."""
-    return shrink(soften(normalised(store)))
 
 
 def shrink(store: Store) -> Store:
@@ -360,7 +354,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     modes = {"train": train, "test": test}
     return run(
-        lambda: modes[options.mode](options, prepare(Store.load(options.data))),
+        lambda: modes[options.mode](options, shrink(soften(Store.load(options.data)))),
         (CommandError, DataError, OSError),
     )
 
