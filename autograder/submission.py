@@ -250,7 +250,7 @@ def numbers(path: PurePosixPath) -> tuple[int, ...]:
 def name_missing(name: str, chosen: dict[str, Entry], entries: list[Entry]) -> list[str]:
     folders = {part for entry in entries for part in entry.path.parts[:-1]}
     if not chosen and any(is_zip(x.path) and any(map(is_zip, x.path.parents)) for x in entries):
-        return [f"{name} holds a zip in a zip in a zip: hand in {BOTH} in one zip."]
+        return [f"{name} holds zips within zips: hand in {BOTH} in one zip."]
     if not chosen and not folders & {*WANTED}:
         return [
             f"{name} holds neither hw1.py nor load_data.py: hand in a folder or a zip with these "

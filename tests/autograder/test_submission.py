@@ -85,7 +85,12 @@ TREES = {
     "a folder in a folder": ({"homework": {"me": PAIR}}, PAIR, [], []),
     "a zip inside": ({"work.zip": PAIR}, PAIR, [], []),
     "a folder in a zip inside": ({"up": {"work.zip": {"me": PAIR}}}, PAIR, [], []),
-    "a zip in a zip inside": ({"a.zip": {"b.zip": PAIR}}, {}, [NEITHER], []),
+    "a zip in a zip inside": (
+        {"a.zip": {"b.zip": PAIR}},
+        {},
+        ["holds zips within zips: hand in hw1.py and load_data.py in one zip"],
+        [],
+    ),
     "nothing": ({}, {}, [NEITHER], []),
     "other files alone": ({"report.pdf": b"%PDF", "x/fit.py": A}, {}, [NEITHER], []),
     "no load_data.py": (

@@ -128,7 +128,7 @@ FILES = [
     Case("notebook", build=notebook, says="ipynb"),
     Case("folder_in_a_folder", build=nested),
     Case("folder_named_hw1", build=folder_of_that_name, graded=SAMPLER, says="hw1.py is a folder"),
-    Case("three_zips", build=three_zips, graded=NOTHING, says="a zip in a zip in a zip"),
+    Case("three_zips", build=three_zips, graded=NOTHING, says="zips within zips"),
     Case("zip_of_a_folder", build=zipped),
     Case("zip_of_a_mac", build=zipped_on_a_mac),
     Case("zip_of_nothing", build=empty_zip, graded=NOTHING, says="zip"),
