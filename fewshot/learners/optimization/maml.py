@@ -65,7 +65,7 @@ class MAML(Learner):
     """
 
     batch = 8
-    rate = 3e-3
+    rate = 1e-3
     queries = 5  # images of each class in the meta-loss, in groups of one of each, as in a test
     setting = TRANSDUCTIVE
 
