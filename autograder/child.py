@@ -367,7 +367,7 @@ def stay_on_cpu(notes):
         for kind in (torch.Tensor, nn.Module):
             kind.cuda, kind.to = cuda, staying(kind.to)
         # Not for everybody: TorchScript takes no functions in the place of these.
-        if any(ON_GPU.search(file.read_text()) for file in HOME.glob("*.py")):
+        if any(ON_GPU.search(file.read_text(encoding="utf-8")) for file in HOME.glob("*.py")):
             for name in MAKERS.split():
                 setattr(torch, name, staying(getattr(torch, name)))
 

@@ -171,7 +171,7 @@ def run_checks(
     os.environ.pop("PYTEST_ADDOPTS", None)
     options = ["-p", "no:cacheprovider", "--import-mode=importlib", "-c", os.devnull]
     options += ["--rootdir", str(CHECKS), "-p", "no:faulthandler"]
-    options += ["-p", "no:unraisableexception"]  # collects garbage of .1 s twice
+    options += ["-p", "no:unraisableexception"]  # it collects garbage twice, .1 s each
     options += ["-v", "--tb=short"] if verbose else ["-p", "no:terminal"]
     judge = Judge(record, context, announce)
     ended = pytest.main([*options, str(CHECKS)], plugins=[judge])

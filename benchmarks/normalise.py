@@ -8,7 +8,7 @@ vinyals split with quarter turns, as in `python -m fewshot.experiments.compare`.
 """
 
 import argparse
-import time
+import tempfile
 from pathlib import Path
 
 import torch
@@ -18,9 +18,7 @@ from fewshot.commands import above_zero
 from fewshot.data.episodes import Episodes
 from fewshot.data.normalise import normalised
 from fewshot.data.store import Store
-from fewshot.experiments.compare.trial import SEED, TEST_BATCH, TEST_SEED, TEST_TASKS, characters
-from fewshot.intervals import half_interval
-from fewshot.learners.learner import accuracy
+from fewshot.experiments.compare.trial import SEED, Trial, characters, fit, measure
 from fewshot.learners.registry import LEARNERS
 
 TASKS = [("nearest_pixels", 5), ("mann", 5), ("maml", 5), ("reptile", 5), ("prototypical", 20)]
@@ -36,30 +34,23 @@ def main() -> None:
     stores = [characters(store, "vinyals") for store in (drawn, normalised(drawn))]
     print(machine())
     header = ["learner".rjust(14), " N", "as drawn, %  ", "normalised, %"]
-    print_table(header, (row(stores, *task, 60 * arguments.minutes) for task in TASKS))
+    print_table(header, (row(stores, *task, arguments.minutes) for task in TASKS))
 
 
-def row(stores: list, name: str, way: int, seconds: float) -> list[str]:
-    return [name, str(way), *(learn(*store, name, way, seconds) for store in stores)]
+def row(stores: list, name: str, way: int, minutes: float) -> list[str]:
+    return [name, str(way), *(learn(*store, name, way, minutes) for store in stores)]
 
 
-def learn(train: Store, test: Store, name: str, way: int, seconds: float) -> str:
+def learn(train: Store, test: Store, name: str, way: int, minutes: float) -> str:
     """The accuracy of a learner of one shot after that time, in percent with its interval."""
     torch.manual_seed(SEED)
     learner = LEARNERS[name](way, 1)
     everybody = torch.arange(len(train.characters))
     episodes = Episodes(train, everybody, learner.train_way or way, 1, SEED)
-    learner.start()
-    start, spent = time.process_time(), 0.0
-    while learner.optimizer and spent < seconds:
-        learner.step(episodes, spent / seconds)
-        spent = time.process_time() - start
-    learner.eval()
-    episodes = Episodes(test, torch.arange(len(test.characters)), way, 1, TEST_SEED)
-    with torch.no_grad():
-        blocks = (episodes.blocks(TEST_BATCH) for _ in range(TEST_TASKS // TEST_BATCH))
-        right = torch.cat([accuracy(learner(*block), block[1]) for block in blocks])
-    return f"{100 * right.mean():.1f} ± {100 * half_interval(right):.1f}"
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Trial(name, way, 1, "vinyals", minutes, Path(), Path(folder))
+        outcome = measure(trial, learner, test, *fit(trial, learner, episodes))
+    return f"{100 * outcome.accuracy:.1f} ± {100 * outcome.interval:.1f}"
 
 
 if __name__ == "__main__":

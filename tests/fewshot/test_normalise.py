@@ -73,8 +73,8 @@ def test_it_works_side_by_side_and_passes_gradients():
 
 
 def test_neighbours_by_pixels_find_each_other(store):
-    """Ever so often: the difference was 33 points, and over 300 tasks its standard error is 1.8, so
-    a test for 20 fails once in 10^12 seeds."""
+    """The difference was 33 points, and over 300 tasks its standard error is 1.8, so a test for 20
+    fails once in 10^12 seeds."""
     found = []
     learner = LEARNERS["nearest_pixels"](5, 1)
     for images in (store, normalised(store)):
