@@ -1,6 +1,7 @@
 """The command trains, stops, goes on and measures; and no answer comes from its own label."""
 
 import csv
+import shutil
 
 import pytest
 import torch
@@ -83,6 +84,7 @@ def test_the_options_are_those_of_the_source():
         "iterations": 100000,
         "augment": False,
         "strength": False,
+        "compile": False,
         "seed": 0,
         "data": "omniglot_resized",
     }
@@ -278,6 +280,26 @@ def test_a_finished_training_is_not_repeated(command, tmp_path):
     assert (tmp_path / "run/MANN/train.csv").read_text() == before
 
 
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler: install g++")
+def test_compiled_steps_learn_the_same(command, tmp_path):
+    logs = []
+    for more in ([], ["--compile"]):
+        folder = f"run{len(logs)}"
+        assert command("--iterations", "6", *more, folder=folder)[0] == 0
+        for part in ("train", "test"):
+            logs += read_csv(tmp_path / folder / f"MANN/{part}.csv")
+    (lines, compiled) = logs[: len(logs) // 2], logs[len(logs) // 2 :]
+    for line, other in zip(lines, compiled, strict=True):
+        assert float(other["loss"]) == pytest.approx(float(line["loss"]), abs=2e-4)
+
+
+def test_a_missing_compiler_is_said_in_one_line(command, monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    status, _, errors = command("--compile")
+    assert status == 2
+    assert errors[-1].endswith("--compile needs a C++ compiler: install g++, or leave it out")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -289,6 +311,7 @@ def test_a_finished_training_is_not_repeated(command, tmp_path):
         (["--num-reads", "7"], "--num-reads must not be above --memory-locations"),
         (["--seed", "-1"], "'-1' is no number from 0 to 2**32 - 1"),
         (["--num-samples", "21"], "--num-samples must not be above 20"),
+        (["--compile", "--model", "LSTM"], "--compile is for the MANN"),
         (["--num-classes", "1000"], "the split's characters are only 964"),
         (["--mode", "test"], "train it first, with --mode train"),
         (["--log-dir", "/dev/null"], "Cannot write into /dev/null/MANN: Not a directory."),
