@@ -36,6 +36,7 @@ from fewshot.data.errors import DataError
 from fewshot.data.soften import soften
 from fewshot.data.store import SIDE, Store
 from fewshot.data.turns import quarter_turns
+from fewshot.experiments.run_mann_log import SHOWN, Log, draw
 from fewshot.intervals import half_interval
 from fewshot.learners.blackbox.lrua import MANNCell
 from fewshot.learners.blackbox.unroll import unroll
@@ -51,7 +52,6 @@ CURVE_EPISODES = 160  # behind each of those measurements
 TEST_EPISODES = 1000  # behind the table of --mode test
 TEST_BATCH = 100
 
-SHOWN = {1: "1st", 2: "2nd", 3: "3rd", 4: "4th", 5: "5th", 10: "10th"}  # in the table
 REFERENCE = {  # percentages of others, for 5 characters of 10 images
     "LSTM, reference, N = 5": (24.4, 49.5, 55.3, 61.0, 63.6, 62.5),
     "MANN, reference, N = 5": (36.4, 82.8, 91.0, 92.6, 94.9, 98.1),
@@ -166,44 +166,6 @@ def evaluate(network: nn.Module, episodes: Episodes, num_samples: int, count: in
     return torch.stack(losses).sum().item() / count, torch.cat(accuracies)
 
 
-class Log:
-    """Curves of one part, as a CSV file and for TensorBoard.
-
-    Lines of iterations after `start` are of a run that was killed after its last checkpoint. They
-    are dropped, for this run will write them again.
-
-    Raises:
-        CommandError: there are more of them than lie between two checkpoints.
-    """
-
-    def __init__(self, folder: Path, part: str, num_samples: int, start: int) -> None:
-        self.part = part
-        self.instances = range(1, num_samples + 1)
-        self.file = folder / f"{part}.csv"
-        header = ["iteration", "loss", *(f"accuracy_{k}" for k in self.instances)]
-        lines = self.file.read_text().splitlines()[1:] if self.file.exists() else []
-        rows = [row for row in (line.split(",") for line in lines) if len(row) == len(header)]
-        if any(int(row[0]) > start + SAVE_EVERY for row in rows):
-            raise CommandError(
-                f"{self.file} is of another run: delete it, or name another --log-dir."
-            )
-        kept = [row for row in rows if int(row[0]) <= start]
-        self._write("w", [header, *kept])
-
-    def add(self, writer: SummaryWriter, iteration: int, loss: float, accuracies: list) -> None:
-        """Log the mean loss, and the accuracy at each instance."""
-        numbers = [f"{number:.4f}" for number in (loss, *accuracies)]
-        self._write("a", [[str(iteration), *numbers]])
-        writer.add_scalar(f"Loss/{self.part}", loss, iteration)
-        for k, accuracy in zip(self.instances, accuracies, strict=True):
-            if k in SHOWN:
-                writer.add_scalar(f"Accuracy {self.part}/instance {k}", accuracy, iteration)
-
-    def _write(self, mode: str, rows: list[list[str]]) -> None:
-        with self.file.open(mode) as file:
-            file.writelines(",".join(row) + "\n" for row in rows)
-
-
 def draw_head(num_samples: int) -> str:
     """The head of the table, and what others have reached."""
     shown = [name for k, name in SHOWN.items() if k <= num_samples]
@@ -235,8 +197,8 @@ def train(options: argparse.Namespace, store: Store) -> int:
 
     folder = options.log_dir / options.model
     with results_in(folder):
-        seen = Log(folder, "train", options.num_samples, start)
-        new = Log(folder, "test", options.num_samples, start)
+        seen = Log(folder, "train", options.num_samples, start, SAVE_EVERY)
+        new = Log(folder, "test", options.num_samples, start, SAVE_EVERY)
     print(draw_head(options.num_samples))
     writer = SummaryWriter(folder, purge_step=start + 1)
     bar = tqdm(
@@ -269,6 +231,8 @@ def train(options: argparse.Namespace, store: Store) -> int:
                 bar.write(draw_row(f"iteration {iteration:,}", pick(right.mean(dim=0))))
                 checkpoint.save(iteration=iteration)
     print(f"The weights are in {checkpoint.path}. To measure them, add --mode test.")
+    title = f"{options.model}, {options.num_classes} characters, labels drawn anew each episode"
+    print("Picture:", draw(new.file, title, options.num_classes))
     return 0
 
 

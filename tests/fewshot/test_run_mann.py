@@ -226,6 +226,7 @@ def test_a_training_logs_saves_and_is_measured(command, tmp_path, model):
         }.items():
             shown = [point.value for point in events.Scalars(tag)]
             assert shown == pytest.approx([float(row[column]) for row in rows], abs=6e-5)
+    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
 
     status, said, errors = command("--model", model, "--mode", "test")
     assert status == 0
