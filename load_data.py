@@ -47,6 +47,7 @@ def list_characters(data_folder):
 @functools.cache
 def list_images(folder):
     """The paths of a character's images, sorted, because `os.listdir` has no order of its own."""
+    folder = str(folder)  # a folder of np.random.choice is a np.str_, whose files are bytes
     names = sorted(name for name in os.listdir(folder) if name.endswith(".png"))
     return [os.path.join(folder, name) for name in names]
 

@@ -7,10 +7,12 @@ it likes, and the judge checks whatever comes up.
 
 import ast
 import importlib.util
+import inspect
 import os
 import random
 import re
 import sys
+import textwrap
 import time
 import traceback
 from contextlib import suppress
@@ -22,7 +24,7 @@ HOME = Path.cwd()  # where the submission is; it may go elsewhere
 DATA = {"data_folder": "./omniglot_resized", "img_size": (28, 28)}
 PROGRESS = 1.0  # seconds between two reports of a training
 GENERATOR = "DataGenerator(num_classes, num_samples_per_class, batch_type, config)"
-ON_GPU = re.compile(r"device\s*=\s*[\"']cuda")
+ON_GPU = re.compile(r"device\s*=\s*([\"'])cuda(:\d)?\1(?! if )")
 MAKERS = "as_tensor tensor arange linspace eye randint randperm full full_like empty empty_like"
 MAKERS += " ones ones_like rand rand_like randn randn_like zeros zeros_like"
 MODEL = "MANN(num_classes, samples_per_class, hidden_dim)"
@@ -51,18 +53,52 @@ class Refused(Exception):
     """What a submission returned cannot be sent; the message describes it."""
 
 
+class NotFilledIn(NotImplementedError):
+    """A function returned None, as there is nothing in it."""
+
+
 def describe(value):
     """A value in a few words."""
     if value is None:
         return "None"
     shape = getattr(value, "shape", None)
     if shape is not None:
-        return f"{type(value).__name__} of shape {list(shape)} and type {value.dtype}"
+        kind = "text" if getattr(value.dtype, "kind", "") in ("U", "S") else value.dtype
+        return f"{type(value).__name__} of shape {list(shape)} and type {kind}"
+    if isinstance(value, dict):
+        return f"a dict with the keys {shorten(', '.join(map(str, value)), 60)}"
     if isinstance(value, tuple | list):
         parts = ", ".join(describe(part) for part in value[:3])
         more = ", …" if len(value) > 3 else ""
         return f"a {type(value).__name__} of {len(value)}: {parts}{more}"
-    return f"{type(value).__name__} {value!r:.60}"
+    return f"{type(value).__name__} {shorten(repr(value), 60)}"
+
+
+def shorten(text, length=300):
+    """A text of at most `length` letters."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def expect_value(value, function):
+    """What a function of the submission returned, unless that is None."""
+    if value is None and is_empty(function):
+        raise NotFilledIn("returned None")
+    if value is None:
+        raise Refused("None, as a function does without a return")
+    return value
+
+
+def is_empty(function):
+    """Whether a function has nothing but comments, `pass` and the like in it."""
+    try:
+        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
+    except (OSError, TypeError, ValueError, SyntaxError):  # there is no source to look at
+        return False
+    return isinstance(definition, ast.FunctionDef) and all(
+        isinstance(statement, ast.Pass | ast.Expr | ast.Return)
+        and isinstance(getattr(statement, "value", None), ast.Constant | None)
+        for statement in definition.body
+    )
 
 
 def to_array(value):
@@ -110,6 +146,7 @@ class Homework:
         read_bytes()
         stay_on_cpu(self.notes)
         compile_nothing()
+        keep_threads()
         for name in ("load_data", "hw1"):
             sys.modules[name] = stand_in.module(name)
             path = HOME / f"{name}.py"
@@ -173,9 +210,7 @@ class Homework:
         return {}, self.stack(drawn)
 
     def one_task(self, generator):
-        task = generator._sample()
-        if task is None:
-            raise NotImplementedError("returned None")
+        task = expect_value(generator._sample(), generator._sample)
         if not isinstance(task, tuple | list) or len(task) != 2:
             raise Refused(f"{describe(task)}, where images and labels are expected")
         return [to_array(part) for part in task]
@@ -224,9 +259,7 @@ class Homework:
         out = {}
         for call in range(header["calls"]):
             images, labels = (to_tensor(arrays[f"{part}{call}"]) for part in ("images", "labels"))
-            predictions = model(images, labels)
-            if predictions is None:
-                raise NotImplementedError("returned None")
+            predictions = expect_value(model(images, labels), model.forward)
             out |= {f"predictions{call}": to_array(predictions)}
             out |= {f"images{call}": to_array(images), f"labels{call}": to_array(labels)}
         if "direction" in arrays and getattr(predictions, "requires_grad", False):
@@ -240,15 +273,15 @@ class Homework:
         return {"layers": bool(layers), "found": repr_layers(model)}, out
 
     def loss(self, header, arrays):
-        """The loss of each pair of predictions and labels, and its gradient where it has one."""
+        """The loss of each pair of predictions and labels, its gradient, and both after it."""
         model, _ = self.model(header | {"hidden": 8}, {})
         out = {}
         for call in range(header["calls"]):
             predictions = to_tensor(arrays[f"predictions{call}"]).requires_grad_()
             # What a network returns is the result of a calculation, not a leaf.
-            loss = model.loss_function(predictions * 1, to_tensor(arrays[f"labels{call}"]))
-            if loss is None:
-                raise NotImplementedError("returned None")
+            given, labels = predictions * 1, to_tensor(arrays[f"labels{call}"])
+            loss = expect_value(loss_of(model, given, labels), model.loss_function)
+            out |= {f"predictions{call}": to_array(given), f"labels{call}": to_array(labels)}
             out[f"loss{call}"] = to_array(loss)
             if getattr(loss, "requires_grad", False) and loss.numel() == 1:
                 loss.sum().backward()
@@ -292,6 +325,17 @@ class Homework:
         with torch.no_grad():
             predictions = self.trained(*(to_tensor(arrays[x]) for x in ("images", "labels")))
         return {}, {"predictions": to_array(predictions)}
+
+
+def loss_of(model, predictions, labels):
+    """What `loss_function` returns, which may need what `forward` leaves in the model."""
+    try:
+        return model.loss_function(predictions, labels)
+    except Exception:
+        with suppress(Exception):
+            model(torch.zeros(*labels.shape[:3], 784), labels.clone())
+            return model.loss_function(predictions, labels)
+        raise
 
 
 def adamw(parameters, decay):
@@ -385,6 +429,11 @@ def compile_nothing():
     nn.Module.compile = lambda self, *args, **kwargs: None
 
 
+def keep_threads():
+    """Let no submission say how many threads compute: two on a busy core are ten times slower."""
+    torch.set_num_threads = torch.set_num_interop_threads = lambda count: None
+
+
 def made(make, call, *arguments):
     """What a class of the submission makes; if it takes other arguments, say which it is given."""
     try:
@@ -468,7 +517,13 @@ def summary(error):
     text = f"{type(error).__name__}: {error}"
     if "DataLoader worker" in text:  # the real error is the last line of the worker's traceback
         text = text.strip().splitlines()[-1]
-    return " ".join(text.split()).rstrip(": ")[:300]
+    return shorten(" ".join(text.split()).rstrip(": "))
+
+
+def raised_by_submission(error):
+    """Whether a line of the submission raised it, and no library."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return frames[-1].filename.startswith(f"{HOME}{os.sep}")
 
 
 def main():
@@ -479,10 +534,12 @@ def main():
         try:
             with_arrays = getattr(homework, header["do"])(header, arrays)
         except Refused as refused:
-            with_arrays = {"refused": str(refused)[:300]}, {}
+            with_arrays = {"refused": shorten(str(refused))}, {}
         except BaseException as error:  # a submission may raise anything, SystemExit too
             file, line = where(error)
-            stub = isinstance(error, NotImplementedError)
+            stub = isinstance(error, NotFilledIn) or (
+                isinstance(error, NotImplementedError) and raised_by_submission(error)
+            )
             failed = {"error": summary(error), "file": file, "line": line, "stub": stub}
             with_arrays = failed, {}
         try:

@@ -114,7 +114,7 @@ def ask_loss(context: Context, factor: float, purpose: int) -> LossCase:
     Raises:
         StudentError: nothing.
     """
-    asked, answered, gradients = [], [], []
+    asked, answered, gradients, changed = [], [], [], set()
     for number, (batch, shot, way) in enumerate(LOSS_SIZES):
         random = context.random(purpose, number)
         labels = torch.eye(way).repeat(batch, shot + 1, 1, 1)
@@ -136,4 +136,9 @@ def ask_loss(context: Context, factor: float, purpose: int) -> LossCase:
             answered.append(given[0])
             fits = given[1] is not None and given[1].shape == labels.shape
             gradients.append(given[1] if fits else None)
-    return LossCase(asked, answered, gradients)
+            changed |= {
+                part
+                for part in ("predictions", "labels")
+                if not np.array_equal(values.get(f"{part}{call}"), arrays[f"{part}{call}"])
+            }
+    return LossCase(asked, answered, gradients, sorted(changed))

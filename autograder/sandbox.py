@@ -30,7 +30,7 @@ MEMORY = 2 << 30  # bytes, of a process and of all together
 PROCESSES = 200  # threads included
 FILE_SIZE = 256 << 20  # bytes
 TMP_SIZE = 64 << 20  # bytes of each writable folder in bubblewrap
-SHM_SIZE = 256 << 20  # bytes of /dev/shm in bubblewrap, through which DataLoader workers send
+SHM_SIZE = 512 << 20  # bytes of /dev/shm in bubblewrap, through which DataLoader workers send
 CPU_SECONDS = 3600  # of a process
 BOUNDS = [f"memory {MEMORY >> 30} GiB", f"files of {FILE_SIZE >> 20} MiB"]
 

@@ -18,8 +18,11 @@ used = set()  # names of missing libraries that were asked for
 class Anything:
     """Takes part in every expression and does nothing."""
 
+    def __init__(self, library):
+        self.__library = library
+
     def __repr__(self):
-        return "something of a library that is not installed here"
+        return f"<no {self.__library} here>"
 
     def __call__(self, *args, **kwargs):
         # As a decorator it leaves the function as it is.
@@ -55,7 +58,7 @@ def module(name):
     """A module in which every name is there."""
     made = types.ModuleType(name)
     made.__path__ = []
-    anything = Anything()
+    anything = Anything(name.partition(".")[0])
     made.__getattr__ = lambda attribute: getattr(anything, attribute)
     return made
 

@@ -130,7 +130,7 @@ class Student:
             raise StudentError(self._alarm(f"{function} {stopped}")) from None
         self.hear(answer)
         if "refused" in answer:
-            raise StudentError(f"{function} returned {clean(answer['refused'])}.")
+            raise StudentError(f"{function} returned {clean(answer['refused']).rstrip('.')}.")
         if "error" in answer:
             raise self._explain(function, answer)
         return answer, values
@@ -148,7 +148,8 @@ class Student:
         place = f" ({file}:{line})" if file else ""
         if answer.get("stub") is True:
             return StudentError(f"{problem} is not filled in: {name}{place}.", stub=True)
-        return StudentError(f"{function}{place} stopped with {clean(answer['error'])}.")
+        error = clean(answer["error"]).rstrip(".")
+        return StudentError(f"{function}{place} stopped with {error}.")
 
     def spawn(self) -> None:
         """Start the child, which takes a second to import torch, without waiting for it."""

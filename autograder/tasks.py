@@ -62,6 +62,7 @@ class Tasks:
         paper, ink: the two values of a pixel as the sampler returned them, lowest and highest,
             the other way round where dark is high.
         bits: uint8 [T, K+1, N, 98], a bit a pixel, set where it is ink.
+        grey: bool [T, K+1, N], whether an image has a pixel that is neither.
         labels: [T, K+1, N, N], as they came.
     """
 
@@ -72,6 +73,7 @@ class Tasks:
     paper: float
     ink: float
     bits: np.ndarray
+    grey: np.ndarray
     labels: np.ndarray
 
     @cached_property
@@ -122,9 +124,16 @@ def see(library: Library, shot: int, way: int, split: str, chunks: list[dict]) -
     high = max(float(chunk["images"].max()) for chunk in chunks)
     middle = (low + high) / 2
     bright = np.concatenate([np.packbits(chunk["images"] > middle, axis=-1) for chunk in chunks])
+    grey = np.concatenate([has_grey(chunk["images"], low, high) for chunk in chunks])
     labels = np.concatenate([chunk["labels"] for chunk in chunks])
     few = bright[:5]
     inverted = (library.find(~few) != UNKNOWN).sum() > (library.find(few) != UNKNOWN).sum()
     if inverted:
-        return Tasks(library, shot, way, split, high, low, ~bright, labels)
-    return Tasks(library, shot, way, split, low, high, bright, labels)
+        return Tasks(library, shot, way, split, high, low, ~bright, grey, labels)
+    return Tasks(library, shot, way, split, low, high, bright, grey, labels)
+
+
+def has_grey(images: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Whether an image has a pixel that is a tenth or more from both: [..., 784] → bool [...]."""
+    margin = (high - low) / 10
+    return ((images > low + margin) & (images < high - margin)).any(axis=-1)

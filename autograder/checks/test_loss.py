@@ -11,8 +11,10 @@ def test_scalar(case):
             raise Failure(
                 f"The loss should be one number; it has the shape {list(answer.shape)}.", case
             )
-        if gradient is None or not gradient.any():
+        if gradient is None:
             raise Failure("The loss should have a gradient; it has none.", case)
+        if not gradient.any():
+            raise Failure("The loss should have a gradient; it is zero everywhere.", case)
 
 
 def test_finite(context):

@@ -16,8 +16,9 @@ def no_gradient(reached: dict[str, bool]) -> bool:
 
 @mistake(
     GRADIENT,
-    why="Layer 1 gets no gradient: something cuts the graph between the two layers.",
-    look="Look for .detach(), .data or torch.tensor(…) on what layer 1 gives.",
+    why="Layer 1 gets no gradient, so it would not learn.",
+    look="Look for .detach(), .data, torch.tensor(…) or torch.no_grad() between the two layers, "
+    "and for requires_grad = False.",
 )
 def layer1_detached(reached: dict[str, bool]) -> bool:
     return reached["layer2"] and not reached["layer1"]

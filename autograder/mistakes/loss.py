@@ -1,6 +1,6 @@
 """Wrong losses that public checks meet."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -18,11 +18,13 @@ class LossCase:
         asked: (predictions, labels) of each call, both [B, K+1, N, N].
         answered: the loss of each call.
         gradients: with respect to the predictions; None where there was none.
+        changed: which of its inputs it has written into, "predictions" and "labels".
     """
 
     asked: list[tuple[torch.Tensor, torch.Tensor]]
     answered: list[torch.Tensor]
     gradients: list[torch.Tensor | None]
+    changed: list[str] = field(default_factory=list)
 
 
 @mistake(
@@ -40,12 +42,22 @@ def not_reduced(case: LossCase) -> bool:
 @mistake(
     SCALAR,
     why="Your loss is a number without a gradient, so nothing can be learnt from it.",
-    look="Look for .detach(), .item(), .numpy(), torch.no_grad() or torch.tensor(…) around it.",
+    look="Look for argmax, .detach(), .item(), .numpy(), torch.no_grad() or torch.tensor(…).",
 )
 def detached(case: LossCase) -> bool:
     return all(answer.numel() == 1 for answer in case.answered) and not any(
         gradient is not None for gradient in case.gradients
     )
+
+
+@mistake(
+    SCALAR,
+    why="Your loss is 0 whatever the predictions are.",
+    look="[:, -1:] keeps an axis of length 1, which F.cross_entropy takes for the classes: write "
+    "[:, -1], and give it [B·N, N].",
+)
+def always_zero(case: LossCase) -> bool:
+    return not any(answer.any() for answer in case.answered)
 
 
 @mistake(

@@ -8,6 +8,7 @@ from autograder.mistakes.catalogue import mistake
 from autograder.tasks import Tasks
 
 SHAPES = "sampler/shapes"
+ONE_HOT = "sampler/one_hot"
 SUPPORT_ORDER = "sampler/support_order"
 QUERY_ORDER = "sampler/query_order"
 
@@ -113,9 +114,30 @@ def query_first(evidence: list[Tasks]) -> bool:
 
 
 @mistake(
+    ONE_HOT,
+    SUPPORT_ORDER,
+    why="The images of all rows are shuffled together, so a row lacks some classes.",
+    look="get_images shuffles everything unless shuffle=False; shuffle the query row alone.",
+)
+def everything_shuffled(evidence: list[Tasks]) -> bool:
+    def fits(tasks: Tasks) -> bool:
+        classes, characters = (
+            part.reshape(len(part), -1) for part in (tasks.classes, tasks.characters)
+        )
+        by_class = np.take_along_axis(characters, classes.argsort(axis=-1), axis=-1)
+        by_class = by_class.reshape(len(by_class), tasks.way, -1)
+        full = np.sort(classes) == np.repeat(np.arange(tasks.way), tasks.shot + 1)
+        return always(by_class == by_class[..., :1]) and always(full)
+
+    lacking = [np.sort(tasks.classes) != np.arange(tasks.way) for tasks in evidence]
+    return all(map(fits, evidence)) and any(wrong.any() for wrong in lacking)
+
+
+@mistake(
     SUPPORT_ORDER,
     why="The support images are shuffled too: their labels are right, their order is not fixed.",
     look="Shuffle the query row alone. get_images shuffles everything unless shuffle=False.",
 )
 def support_shuffled(evidence: list[Tasks]) -> bool:
-    return all(always(matches(tasks)) for tasks in evidence)
+    same = [always(tasks.classes[:, 0] == tasks.classes[0, 0]) for tasks in evidence]
+    return all(always(matches(tasks)) for tasks in evidence) and not all(same)

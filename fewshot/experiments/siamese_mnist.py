@@ -253,7 +253,7 @@ def draw_points(points: np.ndarray, labels: np.ndarray, accuracy: float, file: P
         )
         axes.set(xlabel="first coordinate", ylabel="second coordinate")
         axes.set_aspect("equal")
-        figure.savefig(file)
+        figure.savefig(file, bbox_inches="tight")  # an equal aspect leaves margins
 
 
 def main(argv: list[str] | None = None) -> int:

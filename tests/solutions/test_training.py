@@ -280,6 +280,10 @@ def test_the_loss_stub_is_named(homework):
             "Problem 2b: MANN.loss_function",
         ),
         ("hw1.py", "= preds[:, -1],", "= preds[:, -1].detach(),", "Problem 2b: the loss has no"),
+        ("hw1.py", "= preds[:, -1],", "= preds[:, -1].long(),", "stopped with NotImplementedError"),
+        ("hw1.py", "def forward(", "def foward(", "starter does: NotImplementedError: Module"),
+        ("hw1.py", "def loss_function(", "def loss(", "AttributeError: 'MANN' object has no"),
+        ("load_data.py", "def _sample(", "def sample(", "AttributeError: 'DataGenerator' object"),
     ],
 )
 def test_a_mistake_is_one_line(homework, file, old, new, line):

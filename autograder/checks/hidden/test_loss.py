@@ -15,7 +15,10 @@ def expected(preds: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
 
 def test_value(case, context):
-    """The query row's mean cross entropy over the classes, the last axis, at logits up to 30."""
+    """The query row's mean cross entropy over the classes, the last axis, at logits up to 30.
+
+    And nothing is written into predictions and labels.
+    """
     for some in (case, ask_loss(context, 8.0, 12)):
         for (preds, labels), answer in zip(some.asked, some.answered, strict=True):
             if answer.numel() != 1 or not close(answer.reshape(()), expected(preds, labels)):
@@ -28,6 +31,12 @@ def test_value(case, context):
                     f"({answer.reshape(-1)[:1].tolist()}).",
                     LossCase(some.asked, numbers, some.gradients),
                 )
+        if some.changed:
+            raise Failure(
+                "loss_function should leave its inputs as they are; it changes the "
+                f"{' and '.join(some.changed)}.",
+                some,
+            )
 
 
 def test_gradient(case):

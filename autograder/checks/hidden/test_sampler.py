@@ -27,6 +27,13 @@ def test_labels_match(tasks):
                 None,
                 some.picture(unknown, "Images that are not in the data are marked."),
             )
+        if some.grey.any():
+            raise Failure(
+                "Images should be those of the data folder, each pixel ink or paper; for "
+                f"{some.size} {some.grey.mean():.0%} of them have pixels between the two.",
+                None,
+                some.picture(some.grey, "Images that have other pixels are marked."),
+            )
     for some in tasks:
         first = some.classes[:, 0, None, None, :] == some.classes[:, :, :, None]
         expected = (some.characters[:, 0, None, None, :] * first).max(axis=-1)
@@ -47,8 +54,8 @@ def test_distinct_characters(tasks, context):
     """
     for some in [*tasks, context.draw(1, 20, "val", 240)]:
         expect_known([some], "of a task")
-        row = np.sort(some.characters[:, 0])
-        repeated = (np.diff(row) == 0).any(axis=-1)
+        # Of the whole task: which row and class a character is in is another check's question.
+        repeated = different(some.characters) < some.way
         if repeated.any():
             same = some.characters[:, 0, :, None] == some.characters[:, 0, None, :]
             wrong = np.zeros(some.characters.shape, bool)
@@ -197,15 +204,16 @@ def test_split(context):
         copies = context.library.copies
         images = int(copies[np.isin(context.library.characters, list(seen[tasks.split]))].sum())
         unseen = images - int(copies[np.unique(tasks.patterns)].sum())
-        missed = (1 - tasks.patterns[0].size / images) ** len(tasks.patterns)
+        missed = float(np.prod(1 - different(tasks.patterns) / images))
         if unseen > images * missed and improbable(unseen, images, missed):
             raise Failure(
-                f"All {images} images of the {tasks.split} split should be used; {unseen} never "
-                f"come in {len(tasks.patterns)} tasks.",
+                f"All images of a character should be used; of {images} in the {tasks.split} split "
+                f"{unseen} never come in {len(tasks.patterns)} tasks.",
                 evidence,
             )
     alphabets = np.array([name.rpartition("/")[0] for name in context.library.store.characters])
-    of_task = np.sort(np.unique(alphabets, return_inverse=True)[1][train.characters[:, 0]])
+    of_task = np.unique(alphabets, return_inverse=True)[1][train.characters[:, 0]]
+    of_task = np.sort(of_task[different(train.characters[:, 0]) == train.way])
     alike = int((np.diff(of_task) == 0).any(axis=-1).sum())
     expected = some_alike(alphabets[context.library.store.split("cs330", "train")])
     if improbable(alike, len(of_task), expected):
@@ -214,6 +222,12 @@ def test_split(context):
             f"{len(of_task)} tasks two are of one alphabet, which is no chance.",
             evidence,
         )
+
+
+def different(items: np.ndarray) -> np.ndarray:
+    """How many different ones a task has: int [T, …] → [T]."""
+    each = np.sort(items.reshape(len(items), -1))
+    return (np.diff(each) != 0).sum(axis=-1) + 1
 
 
 def some_alike(alphabets: np.ndarray) -> float:

@@ -312,6 +312,15 @@ def labels_of_next(model, images, labels):
     return read(model, images, steps.view(labels.shape))[0]
 
 
+@network(
+    VALUE,
+    why="The images are divided by 255, although their pixels end at 1.",
+    look="image_file_to_array has scaled them already: leave them as they are.",
+)
+def divided_by_255(model, images, labels):
+    return right(model, images, labels)
+
+
 @mistake(
     VALUE,
     why="The first call is right, but in the next one the network still remembers the last batch.",

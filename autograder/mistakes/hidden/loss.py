@@ -14,6 +14,15 @@ VALUE = "loss/value"
 Formula = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
+@mistake(
+    VALUE,
+    why="loss_function writes into the predictions or labels that it is given.",
+    look="Take the query row, preds[:, -1] and labels[:, -1], instead of zeroing the others.",
+)
+def loss_changes_inputs(case: LossCase) -> bool:
+    return bool(case.changed)
+
+
 def formula(*checks: str, why: str, look: str) -> Callable[[Formula], Fits]:
     """An entry that fits if the function gives every answer of the case."""
 

@@ -48,8 +48,8 @@ def query_labels_shuffled_alone(evidence: list[Tasks]) -> bool:
 
 @mistake(
     LABELS_MATCH,
-    why="The query images and their labels are shuffled apart, each in an order of its own.",
-    look="Draw one permutation and apply it to images[-1] and labels[-1].",
+    why="The query images and their labels are in different orders.",
+    look="Draw one permutation and index both with it: images[-1][order] and labels[-1][order].",
 )
 def query_shuffled_apart(evidence: list[Tasks]) -> bool:
     return same_characters(evidence) and all(
@@ -89,6 +89,20 @@ def one_image_repeated(evidence: list[Tasks]) -> bool:
 
 @mistake(
     IMAGES,
+    why="Some images come twice in the query row and others not at all.",
+    look="random.shuffle does so with an array or a tensor: draw np.random.permutation(N), and "
+    "index images[-1] and labels[-1] with it.",
+)
+def query_images_repeated(evidence: list[Tasks]) -> bool:
+    return all(
+        always(np.isin(tasks.characters[:, -1], tasks.characters[:, 0]))
+        and not repeats(tasks.patterns[:, :-1], tasks).any()
+        for tasks in evidence
+    ) and any(repeats(tasks.patterns[:, -1:], tasks).any() for tasks in evidence)
+
+
+@mistake(
+    IMAGES,
     why="The query image is drawn without regard to the support images, so it can be one of them.",
     look="Draw K+1 different images of each character at once, and keep the last as the query.",
 )
@@ -115,9 +129,9 @@ def repeats(patterns: np.ndarray, tasks: Tasks) -> np.ndarray:
 @mistake(
     QUERY_ORDER,
     SPLIT,
-    why="The same tasks come again and again, as if the random generator were seeded inside "
-    "_sample.",
-    look="Seed once, outside of _sample, or not at all.",
+    why="The same tasks come again and again: the random generator is seeded inside _sample, or "
+    "every call returns, and fills, the same arrays.",
+    look="Seed once, outside of _sample, or not at all; return new arrays, or copies.",
 )
 def same_tasks(evidence: list[Tasks]) -> bool:
     return all(
@@ -178,8 +192,22 @@ def query_sorted(evidence: list[Tasks]) -> bool:
     look="Draw from self.folders, which the constructor chooses by batch_type.",
 )
 def split_ignored(evidence: list[Tasks]) -> bool:
-    train, *others = (set(tasks.characters.flat) for tasks in evidence)
-    return all(len(other & train) > 0.9 * len(other) for other in others)
+    train, val, test = (set(tasks.characters.flat) for tasks in evidence)
+    inside = all(len(other & train) > 0.9 * len(other) for other in (val, test))
+    return inside and bool(val & test)
+
+
+@mistake(
+    SPLIT,
+    why="Training tasks have the test split's characters, and test tasks the training split's.",
+    look="Look at what the constructor makes of batch_type.",
+)
+def splits_exchanged(evidence: list[Tasks]) -> bool:
+    train, _, test = evidence
+    real = {split: train.library.store.split("cs330", split) for split in ("train", "test")}
+    return always(np.isin(train.characters, real["test"])) and always(
+        np.isin(test.characters, real["train"])
+    )
 
 
 @mistake(

@@ -27,6 +27,18 @@ SAMPLERS = [
         "doubles_returned",
         (RETURN_TASK, "return images.astype(np.float64), labels.astype(np.float64)\n"),
     ),
+    sampler(
+        "folders_of_numpy",
+        (FOLDERS, "np.random.choice(self.folders, N, replace=False)"),
+    ),
+    sampler(
+        "images_in_shared_memory",
+        (
+            "        self.num_classes = num_classes\n",
+            "        self.num_classes = num_classes\n"
+            "        self.table = torch.zeros(1100, 20, 784).share_memory_()\n",
+        ),
+    ),
     sampler("integer_labels", (RETURN_TASK, "return images, labels.astype(np.int64)\n")),
     sampler("pixels_to_255", (RETURN_TASK, "return images * 255, labels\n")),
     Case(
@@ -185,6 +197,38 @@ FORWARDS = [
         ("self.layer1(steps)", "self.lstm1(steps)"),
         ("self.layer2(memory)", "self.lstm2(memory)"),
     ),
+    model(
+        "labels_checked_to_be_one_hot",
+        (
+            "        labels = ",
+            "        assert (input_labels.sum(-1) == 1).all()\n        labels = ",
+        ),
+    ),
+    model(
+        "shape_left_for_the_loss",
+        (
+            "        support_labels, query",
+            "        self.shape = input_labels.shape\n        support_labels, query",
+        ),
+        loss="""
+            B, K1, N, _ = self.shape
+            targets = labels[:, -1].argmax(-1).view(B * N)
+            return F.cross_entropy(preds[:, -1].reshape(B * N, N), targets)
+        """,
+    ),
+    model(
+        "scripted_and_a_device_chosen",
+        (
+            "class MANN(nn.Module):",
+            'device = "cuda" if torch.cuda.is_available() else "cpu"\n\n\n'
+            "@torch.jit.script\n"
+            "def blank(labels: torch.Tensor) -> torch.Tensor:\n"
+            "    return torch.cat([labels[:, :-1], torch.zeros_like(labels[:, -1:])], dim=1)\n\n\n"
+            "class MANN(nn.Module):",
+        ),
+        ("torch.cat([input_images, labels]", "torch.cat([input_images, blank(input_labels)]"),
+    ),
+    model("threads_chosen", ("class MANN(", "torch.set_num_threads(4)\n\n\nclass MANN(")),
     model("label_first", ("torch.cat([input_images, labels]", "torch.cat([labels, input_images]")),
     model(
         "zeroed_in_a_clone",

@@ -56,6 +56,56 @@ def loss(name: str, body: str, mistake: str | None = None) -> Case:
 
 SAMPLER = [
     sampler(
+        "array_shuffled_in_place",
+        (QUERY, "[*range(N)]"),
+        at_the_end(
+            "both = np.concatenate([images[-1], labels[-1]], axis=-1)\n"
+            "        random.shuffle(both)\n"
+            "        images[-1], labels[-1] = both[:, :784], both[:, 784:]"
+        ),
+        mistake="query_images_repeated",
+    ),
+    sampler(
+        "everything_shuffled",
+        body="""
+            N, rows = self.num_classes, self.num_samples_per_class
+            pairs = get_images(random.sample(self.folders, N), range(N), nb_samples=rows)
+            images = np.array([self.image_file_to_array(file, 784) for _, file in pairs])
+            labels = np.eye(N, dtype=np.float32)[[label for label, _ in pairs]]
+            return images.reshape(rows, N, 784), labels.reshape(rows, N, N)
+        """,
+        mistake="everything_shuffled",
+    ),
+    sampler("labels_reversed", (ONE_HOT, f"{ONE_HOT}[..., ::-1].copy()")),
+    sampler(
+        "arrays_used_again",
+        at_the_end(
+            "if not hasattr(self, 'arrays'):\n"
+            "            self.arrays = np.empty_like(images), np.empty_like(labels)\n"
+            "        self.arrays[0][:], self.arrays[1][:] = images, labels\n"
+            "        images, labels = self.arrays"
+        ),
+        mistake="same_tasks",
+    ),
+    sampler(
+        "query_labels_by_the_inverse",
+        at_the_end("labels[-1] = np.eye(N)[np.argsort(labels[-1].argmax(-1))]"),
+        mistake="query_shuffled_apart",
+    ),
+    sampler(
+        "splits_exchanged",
+        (
+            "}[batch_type]",
+            '}[{"train": "test", "test": "train"}.get(batch_type, batch_type)]',
+        ),
+        mistake="splits_exchanged",
+    ),
+    sampler("query_is_fainter", at_the_end("images[-1] *= 0.6")),
+    sampler(
+        "noise_on_the_images",
+        at_the_end("images = images + 0.3 * np.random.rand(*images.shape).astype(np.float32)"),
+    ),
+    sampler(
         "query_in_support",
         (
             FILES,
@@ -274,6 +324,28 @@ SAMPLER = [
 ]
 
 FORWARD = [
+    forward(
+        "images_divided_by_255",
+        (STEPS, STEPS.replace("input_images", "input_images / 255")),
+        mistake="divided_by_255",
+    ),
+    forward(
+        "zeros_of_the_first_batch",
+        (
+            "torch.zeros_like(query_labels)",
+            "self.__dict__.setdefault('zeros', torch.zeros_like(query_labels))",
+        ),
+    ),
+    forward(
+        "first_layer_frozen",
+        (
+            "initialize_weights(self.layer1)\n",
+            "initialize_weights(self.layer1)\n        self.layer1.requires_grad_(False)\n",
+        ),
+        mistake="layer1_detached",
+    ),
+    forward("return_forgotten", (RETURN_SCORES, "scores.view(input_labels.shape)\n")),
+    forward("name_misspelt", ("def forward(", "def foward(")),
     forward("query_labels_seen", (BLANKED, "input_labels"), mistake="query_labels_seen"),
     forward(
         "query_labels_faint",
@@ -482,6 +554,14 @@ FORWARD = [
 ]
 
 LOSS = [
+    loss(
+        "writes_labels",
+        "labels[:, :-1] = 0\nreturn F.cross_entropy(q.flatten(0, 1), y.flatten(0, 1))",
+        mistake="loss_changes_inputs",
+    ),
+    loss("row_kept_as_an_axis", "return F.cross_entropy(q[:, None], y[:, None])", "always_zero"),
+    loss("accuracy", "return (q.argmax(-1) == y.argmax(-1)).float().mean()", "detached"),
+    loss("integer_logits", "return F.cross_entropy(q.long(), y.argmax(-1))"),
     loss(
         "all_rows",
         "return F.cross_entropy(preds.flatten(0, 2), labels.flatten(0, 2))",
