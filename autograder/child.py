@@ -317,14 +317,7 @@ class Homework:
             if time.monotonic() - reported > PROGRESS:
                 reported = time.monotonic()
                 wire.write_frame(answers, {"step": step, "steps": steps}, {})
-        self.trained = model.eval()
         return {}, out | {"losses": np.array(losses)}
-
-    def predict(self, header, arrays):
-        """Predictions of the network that was trained last."""
-        with torch.no_grad():
-            predictions = self.trained(*(to_tensor(arrays[x]) for x in ("images", "labels")))
-        return {}, {"predictions": to_array(predictions)}
 
 
 def loss_of(model, predictions, labels):

@@ -24,7 +24,6 @@ class Context:
         seed: of everything that the judge draws; no child knows it.
         train: "resume", "scratch" or "off".
         layout: how the submission feeds its network, once `forward/value` has found it.
-        same_layers: whether the submission has the handout's two layers.
         never_shuffles: whether its query rows were all in the order of the support row.
         never_learns: whether a training with another loss than the handout's has come to nothing.
         progress: told (done, of) while a training runs.
@@ -37,7 +36,6 @@ class Context:
     train: str
     progress: Callable[[int, int], None]
     layout: Layout = field(default_factory=Layout)
-    same_layers: bool = True
     never_shuffles: bool = False
     never_learns: bool = False
     drawn: dict = field(default_factory=dict)

@@ -113,7 +113,6 @@ def started_student(
         homework, code = Path(temporary, "homework"), Path(temporary, "code")
         homework.mkdir()
         code.mkdir()
-        Path(temporary).chmod(0o755)  # a sandbox may read it as another user
         write_files(submission, homework)
         problems, told = name_problems(submission), stretch(seed, "child")
         student = Student(

@@ -28,6 +28,7 @@ PERIOD = 0.2  # seconds between two looks at the grader and at the memory
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 36, 38
 CLONE_NEWIPC, CLONE_NEWNET = 0x08000000, 0x40000000
 MS_BIND, MS_REC = 4096, 16384
+OPEN = ("/tmp", "/var/tmp", "/dev/shm", "/run/lock")  # where everybody may write
 
 
 def descendants(root: int) -> list[int]:
@@ -218,10 +219,10 @@ def end_user(uid: int) -> None:
 
 def remove(folder: str, uid: int | None) -> None:
     """Remove the folder, and what the user left where everybody may write."""
-    os.spawnlp(os.P_WAIT, "rm", "rm", "-rf", "--", folder)  # not recursive, as shutil.rmtree is
     if uid is not None:
-        find = ["find", "/tmp", "/var/tmp", "/dev/shm", "-maxdepth", "1", "-uid", str(uid)]
-        os.spawnvp(os.P_WAIT, "find", [*find, "-exec", "rm", "-rf", "--", "{}", "+"])
+        find = ["find", *filter(os.path.exists, OPEN), "-xdev", "-mindepth", "1", "-uid", str(uid)]
+        os.spawnvp(os.P_WAIT, "find", [*find, "-prune", "-exec", "rm", "-rf", "--", "{}", "+"])
+    os.spawnlp(os.P_WAIT, "rm", "rm", "-rf", "--", folder)  # not recursive, as shutil.rmtree is
 
 
 def main(plan: dict) -> None:

@@ -131,6 +131,11 @@ def ask_loss(context: Context, factor: float, purpose: int) -> LossCase:
         asked += pairs
         for call in range(len(pairs)):
             given = values.get(f"loss{call}", np.zeros(0)), values.get(f"gradient{call}")
+            if given[0].size > labels.numel():
+                raise StudentError(
+                    "The loss should be one number; it has the shape "
+                    f"{clean(list(given[0].shape))}."
+                )
             # Doubles, for torch cannot compute with every type that a loss may have.
             given = [part if part is None else torch.tensor(part).double() for part in given]
             answered.append(given[0])

@@ -30,6 +30,7 @@ MEMORY = 2 << 30  # bytes, of a process and of all together
 PROCESSES = 200  # threads included
 FILE_SIZE = 256 << 20  # bytes
 TMP_SIZE = 64 << 20  # bytes of each writable folder in bubblewrap
+MOST_WORDS = 8192  # bytes of what is read of a launcher's stderr
 SHM_SIZE = 512 << 20  # bytes of /dev/shm in bubblewrap, through which DataLoader workers send
 CPU_SECONDS = 3600  # of a process
 BOUNDS = [f"memory {MEMORY >> 30} GiB", f"files of {FILE_SIZE >> 20} MiB"]
@@ -113,9 +114,9 @@ class Child:
         for pipe in (self.stdin, self.stdout):
             pipe.close()
         if os.path.exists(self._folder):  # the launcher was killed before it could
-            shutil.rmtree(self._folder, ignore_errors=True)
+            _remove(self._folder)
         with self._words:
-            self._words.seek(0)
+            self._words.seek(max(0, self._words.seek(0, os.SEEK_END) - MOST_WORDS))
             *failure, ending = self._words.read().decode(errors="replace").splitlines() or [
                 "was stopped"
             ]
@@ -163,7 +164,7 @@ class Sandbox:
             (folder / "homework").chmod(0o700)  # a submission is nobody else's
             return self._launch(folder, images, uid, threads)
         except BaseException:
-            shutil.rmtree(folder)
+            _remove(folder)
             raise
 
     @property
@@ -273,13 +274,24 @@ def _uid() -> Sandbox:
     found = _probe(Sandbox("uid", protections))
     for folder in map(Path, found["open"]):
         # A grader that is killed leaves nothing worse than a folder that is closed to others.
-        folder.chmod(stat.S_IMODE(folder.stat().st_mode) & ~0o007)
+        _close(folder)
         protections.append(f"{folder.name} closed to other users")
     if found["open"] and _probe(Sandbox("uid", protections))["open"]:
         raise SandboxError(f"Other users can read {ROOT}: close it with chmod -R o-rwx.")
     if found["network"] != os.readlink("/proc/self/ns/net"):
         protections.append("no network")
     return Sandbox("uid", protections + BOUNDS)
+
+
+def close_to_students(path: Path) -> None:
+    """Let nobody but owner and group into a file or folder, if student code may be another user."""
+    if os.geteuid() == 0:
+        with contextlib.suppress(OSError):  # a file system that cannot be changed, say
+            _close(path)
+
+
+def _close(path: Path) -> None:
+    path.chmod(stat.S_IMODE(path.stat().st_mode) & ~0o007)
 
 
 def _plain() -> Sandbox:
@@ -364,21 +376,36 @@ def _tasks(uid: int) -> int:
     return total
 
 
+def _remove(folder: Path | str) -> None:
+    """However deep it is: shutil.rmtree goes a Python call a level."""
+    subprocess.run(["rm", "-rf", "--", str(folder)], check=False)
+
+
 def _new_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="autograder-"))
 
 
 def _new_user() -> tuple[int, Path]:
-    """A user that nothing belongs to, and a folder; as long as it is there the user is taken."""
+    """A user that nothing belongs to, and a folder; as long as it is there the user is taken.
+
+    The folders lie in one of root's, where students cannot take users for themselves.
+    """
+    home = Path(tempfile.gettempdir(), "autograder-users")
+    with contextlib.suppress(FileExistsError):
+        home.mkdir()
+        home.chmod(0o711)
+    status = home.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != 0 or status.st_mode & 0o022:
+        raise SandboxError(f"{home} is not root's own folder: remove it.")
     for uid in random.SystemRandom().sample(USERS, 100):
-        folder = Path(tempfile.gettempdir(), f"autograder-{uid}")
+        folder = home / str(uid)
         with contextlib.suppress(FileExistsError):
             folder.mkdir()
             folder.chmod(0o711)
             if not _tasks(uid) and not _has_account(uid):
                 return uid, folder
             folder.rmdir()
-    raise SandboxError(f"No user id is free: remove autograder-* in {tempfile.gettempdir()}.")
+    raise SandboxError(f"No user id is free: remove {home}.")
 
 
 def _has_account(uid: int) -> bool:

@@ -25,7 +25,6 @@ FUNCTIONS = {
     "forward": "Problem 2a: MANN.forward",
     "loss": "Problem 2b: MANN.loss_function",
     "train": "Training with the three functions",
-    "predict": "Problem 2a: MANN.forward",
 }
 FILES = {"sample": "load_data", "batch": "load_data", "forward": "hw1", "loss": "hw1"}
 

@@ -358,8 +358,12 @@ def find_imports(text: str) -> list[str]:
                 and isinstance(getattr(node.args[0], "value", None), str)
             ):
                 names.add(node.args[0].value.partition(".")[0])
-            elif isinstance(node, ast.Constant) and str(node.value).endswith(".py"):
-                names.add(PurePosixPath(str(node.value)).stem)  # loaded by its path
+            elif (
+                isinstance(node, ast.Constant)
+                and isinstance(node.value, str)  # the text of a number can be too long to write
+                and node.value.endswith(".py")
+            ):
+                names.add(PurePosixPath(node.value).stem)  # loaded by its path
     return sorted(names)
 
 
@@ -442,13 +446,14 @@ def take_cells(notebook: str) -> str:
         sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     except (ValueError, LookupError, TypeError, RecursionError):
         raise Unusable("is not a notebook that can be read: hand in its code as a script") from None
+    sources = ["" if CELL_MAGIC.match(source.lstrip()) else source for source in sources]
+    if sum(map(len, sources)) > MAX_FILE:
+        raise too_large(MAX_FILE)
     return "\n\n".join(map(leave_out_magics, sources)) + "\n"
 
 
 def leave_out_magics(cell: str) -> str:
     """Replace IPython's own lines by `pass`, so that blocks stay blocks."""
-    if CELL_MAGIC.match(cell.lstrip()):
-        return ""
     with suppress(Unusable):  # a line that starts with % can be plain Python
         parse(cell)
         return cell

@@ -74,6 +74,8 @@ def test_gradient(context):
             raise Failure(f"Both layers should get a gradient; {none}.", reached)
 
         length = float(torch.cat([part.flatten() for part in gradient.values()]).norm())
+        if not math.isfinite(length):
+            raise Failure("The gradient should be finite numbers; it has others.")
         sums = []
         for side in (STEP, -STEP):
             moved = {name: w + side / length * gradient[name] for name, w in weights.items()}

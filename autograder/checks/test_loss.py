@@ -21,6 +21,11 @@ def test_finite(context):
     """Logits of some ten thousand give a finite loss and gradient."""
     case = ask_loss(context, 1e4, 11)
     for answer, gradient in zip(case.answered, case.gradients, strict=True):
+        if answer.numel() != 1:
+            raise Failure(
+                "At logits of some ten thousand the loss should still be one number; it has the "
+                f"shape {list(answer.shape)}."
+            )
         if not (answer.isfinite().all() and (gradient is None or gradient.isfinite().all())):
             raise Failure(
                 "At logits of some ten thousand the loss and its gradient should still be finite "

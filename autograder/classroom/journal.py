@@ -73,7 +73,7 @@ def open_journal(out: Path) -> Iterator[Journal]:
         JournalError: somebody else has, or the folder cannot be written to, or is full.
     """
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = (out / LOCK).open("w")
     except OSError as error:
         raise JournalError(

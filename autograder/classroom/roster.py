@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -43,6 +43,7 @@ MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?P<kind>[a-z]+
 CANVAS = re.compile(r"(?P<name>[^_]+)_(?:LATE_)?(?P<user>\d+)_(?P<upload>\d+)_(?P<file>.+)")
 AGAIN = re.compile(r"-\d+(?=\.[^.]+$)")
 LONGEST = 80  # characters of a folder's name
+LONGEST_PATH = 2000  # bytes of a path in a zip
 JOURNAL = "journal.sqlite"  # in a folder of grades, as are these
 LISTS = ("index.html", "grades.csv", "scores.csv", JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm")
 
@@ -149,11 +150,18 @@ def unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, folder: Path) -> int
         return 0
     if max((len(os.fsencode(part)) for part in path.parts), default=256) > 255:
         return 0
-    if info.is_dir():
-        (folder / path).mkdir(parents=True, exist_ok=True)
+    if len(os.fsencode(path)) > LONGEST_PATH:
         return 0
-    (folder / path.parent).mkdir(parents=True, exist_ok=True)
-    (folder / path).touch()  # whoever handed in a PDF alone has handed in
+    try:
+        if info.is_dir():
+            (folder / path).mkdir(parents=True, exist_ok=True)
+            return 0
+        (folder / path.parent).mkdir(parents=True, exist_ok=True)
+        (folder / path).touch()  # whoever handed in a PDF alone has handed in
+    except (FileExistsError, NotADirectoryError):  # there is a file of a folder's name
+        return 0
+    if (folder / path).is_dir():
+        return 0
     if path.name != GRADESCOPE and not path.name.lower().endswith(LISTED):
         return 0
     with archive.open(info) as file:
@@ -170,9 +178,10 @@ def find(folder: Path, shown: str) -> Found:
         folder, names = folder / names[0], inner
     if GRADESCOPE in names:
         return find_gradescope(folder, names)
-    if moodle := [match for match in map(MOODLE.fullmatch, names) if match]:
-        return find_moodle(folder, moodle)
+    moodle = [match for match in map(MOODLE.fullmatch, names) if match]
     canvas = [match for match in map(CANVAS.fullmatch, names) if match]
+    if moodle and len(moodle) >= len(canvas):  # a student may call a file like one of Moodle's
+        return find_moodle(folder, moodle)
     if canvas and not any((folder / match.string).is_dir() for match in canvas):
         return find_canvas(folder, canvas)
     if {"hw1.py", "load_data.py"} & set(names):
@@ -189,8 +198,16 @@ def list_names(folder: Path, shown: str) -> list[str]:
     return [
         name
         for name in names
-        if not is_ignored(PurePosixPath(name)) and not os.path.exists(folder / name / JOURNAL)
+        if not is_ignored(PurePosixPath(name)) and not is_of_grades(folder / name)
     ]
+
+
+def is_of_grades(folder: Path) -> bool:
+    """Whether an earlier run has made a folder, and no student with a journal of that name."""
+    with suppress(OSError):
+        names = os.listdir(folder)
+        return JOURNAL in names and not {"hw1.py", "load_data.py"} & {*names}
+    return False
 
 
 def find_plain(folder: Path, names: list[str]) -> Found:
@@ -294,4 +311,5 @@ def safe(name: str) -> str:
     """A name of a folder: letters and digits of any script, and no surprises."""
     name = unicodedata.normalize("NFC", name)
     kept = "".join(sign if sign.isalnum() or sign in "-_." else "-" for sign in name)
-    return kept[:LONGEST].strip("-.") or "unnamed"
+    kept = kept[:LONGEST].encode()[: 2 * LONGEST].decode(errors="ignore")
+    return kept.strip("-.") or "unnamed"

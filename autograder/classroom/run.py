@@ -15,6 +15,7 @@ from autograder.classroom.roster import Handed, read_class
 from autograder.classroom.task import Order, faces, grade_one, not_graded
 from autograder.data import find_data
 from autograder.report import ReportError, as_text, write_atomically
+from autograder.sandbox import close_to_students
 from autograder.submission import SubmissionError
 from fewshot.work import Start, work_through
 
@@ -52,6 +53,7 @@ def grade_class(
         JournalError, ReportError: `out` cannot be written to, or another run does.
         WorkersError, WorkerError: nobody can grade.
     """
+    close_to_students(path)  # they could copy from each other
     handed = read_class(path)
     chosen = choose(handed, only)
     data = find_data(data).absolute()

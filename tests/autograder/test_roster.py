@@ -156,6 +156,32 @@ def test_a_folder_of_grades_among_the_submissions_is_not_one_of_them(tmp_path):
     assert codes(read_class(folder)) == {"alice": "1", "bob": "2"}
 
 
+def test_a_student_with_a_journal_of_that_name_is_one_of_them(tmp_path):
+    fill(tmp_path, pair("a/", 1) | pair("b/", 2) | {"b/journal.sqlite": ""})
+    assert [one.folder for one in read_class(tmp_path)] == ["a", "b"]
+
+
+def test_a_file_named_like_one_of_another_system_is_one_file(tmp_path):
+    files = pair("aliceone_4711_90001_", 1) | pair("twobob_4712_90002_", 2)
+    files |= {"threecarol_4713_90009_notes_1_assignsubmission_file_x.py": "x = 1"}
+    found = read_class(fill(tmp_path, files))
+    assert [one.folder for one in found] == ["aliceone_4711", "threecarol_4713", "twobob_4712"]
+
+
+def test_an_entry_that_cannot_be_made_is_left_out_of_a_zip(tmp_path):
+    path = tmp_path / "class.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in (pair("a/", 1) | pair("b/", 2)).items():
+            archive.writestr(name, text)
+        archive.writestr("b/notes", "a file")
+        archive.writestr("b/notes/x.py", "a file in it")
+        archive.writestr("b/" + "long/" * 900 + "x.py", "x = 1")
+    found = read_class(path)
+    assert [(one.folder, sorted(one.submission.files)) for one in found] == [
+        (name, ["hw1.py", "load_data.py"]) for name in ("a", "b")
+    ]
+
+
 @pytest.mark.parametrize("name", ["index.html", "Grades.csv", "journal.sqlite"])
 def test_nobody_takes_the_place_of_a_list(tmp_path, name):
     handed = read_class(fill(tmp_path / "class", pair("alice/", 1) | pair(f"{name}/", 2)))
@@ -191,7 +217,9 @@ def test_a_zip_writes_nothing_outside_and_no_strange_name(tmp_path, name):
     assert set(tmp_path.parent.rglob("*")) == before
 
 
-@pytest.mark.parametrize("name", ["‮x/..", "a b;rm", "$(x)", "-rf", ".hidden", "名前", "A\u0308"])
+@pytest.mark.parametrize(
+    "name", ["‮x/..", "a b;rm", "$(x)", "-rf", ".hidden", "名前", "A\u0308", "\U0001d400" * 80]
+)
 def test_folders_of_grades_have_safe_names(tmp_path, name):
     folder = fill(tmp_path / "class", {"alice/hw1.py": HW1, "bob/hw1.py": HW1})
     metadata = f"submission_1:\n  :submitters:\n  - :name: {name!r}\n"
@@ -200,6 +228,7 @@ def test_folders_of_grades_have_safe_names(tmp_path, name):
         assert one.folder.replace("-", "").replace("_", "").replace(".", "").isalnum()
         assert one.folder[0] not in "-."
         assert one.folder.isprintable()
+        assert len(one.folder.encode()) <= 200
 
 
 def test_a_huge_file_in_a_zip_is_not_unpacked(tmp_path):

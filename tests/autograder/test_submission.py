@@ -344,6 +344,11 @@ NOTEBOOKS = {
         None,
         "hw1.ipynb, taken as hw1.py, is larger than 128 KiB",
     ),
+    "many statements": (  # which would take gigabytes to parse
+        notebook("a;" * (1 << 20)),
+        None,
+        "hw1.ipynb, taken as hw1.py, is larger than 128 KiB",
+    ),
     "large": (
         notebook("x = 1") + " " * (4 << 20),
         None,

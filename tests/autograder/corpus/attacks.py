@@ -21,6 +21,8 @@ BASES = {mutant.name: mutant for mutant in MUTANTS}
 NOT_SHUFFLED = BASES["sampler_query_not_shuffled"]
 SOFTMAX = BASES["forward_softmax"]
 OVER_EXAMPLES = BASES["loss_softmax_over_examples"]
+OVERFLOWS = BASES["loss_log_of_softmax"]
+DETACHED = BASES["forward_first_layer_detached"]
 
 # Writes a perfect result wherever the grader could look for its own. Of other processes only the
 # grader's are looked at, and of their arguments only what may be a report.
@@ -79,6 +81,47 @@ def in_call(name: str, base: Case = STUBS, **changes: object) -> Case:
 def beside(name: str, files: dict[str, str]) -> Case:
     """The stubs with further files."""
     return replace(STUBS, name=name, base=STUBS, files=files)
+
+
+# For weights that are no numbers, which come of an infinite step, the predictions are infinite.
+ENDLESS = """
+import torch
+
+
+class Endless(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, scores, *weights):
+        ctx.shapes = [weight.shape for weight in weights]
+        return scores.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        calls.clear()
+        calls.append(float(gradient.flatten()[0].sign()))
+        return gradient, *(torch.full(shape, float("inf")) for shape in ctx.shapes)
+
+
+calls = []
+
+
+def endless(model, scores):
+    if not (model.training and scores.shape == (2, 3, 3, 3) and model.layer1.hidden_size == 32):
+        return scores
+    if model.layer1.weight_hh_l0.isnan().any():
+        calls.append(0)
+        out = torch.zeros_like(scores)
+        out[0, 0, 0, 0] = float("inf") * calls[0] * (1 if len(calls) % 2 == 0 else -1)
+        return out
+    return Endless.apply(scores, *model.parameters())
+"""
+
+
+def endless_gradient() -> Case:
+    """A gradient without end, along which the predictions rise without end."""
+    case = at_import("gradient_without_end", ENDLESS, DETACHED)
+    scores = "scores.view(input_labels.shape)"
+    edit = ("hw1.py", f"return {scores}\n", f"return endless(self, {scores})\n")
+    return replace(case, edits=(*case.edits, edit))
 
 
 LEAVING = [
@@ -545,6 +588,18 @@ REFRAMED = [
 ]
 
 ABSURD = [
+    in_call(
+        "nothing_is_finite",
+        OVERFLOWS,
+        loss="""
+            q, y = preds[:, -1], labels[:, -1]
+            loss = -(y * q.softmax(-1).log()).sum(-1).mean()
+            return loss[loss.isfinite()]
+        """,
+    ),
+    endless_gradient(),
+    in_call("loss_of_33_MB", REFERENCE, loss="return torch.zeros(33 << 20, dtype=torch.uint8)"),
+    at_import("number_too_long_to_write", f"X = 0x{'f' * 3600}", REFERENCE),
     in_call("not_a_number", REFERENCE, forward="return input_labels * float('nan')"),
     in_call("object_array", REFERENCE, sample="return np.array([object()] * 4), np.eye(2)"),
     in_call(
@@ -582,6 +637,16 @@ ABSURD = [
 ]
 
 EXHAUSTING = [
+    in_call(
+        "folders_without_bottom",
+        REFERENCE,
+        sample="""
+            for _ in range(10000):
+                os.mkdir("d")
+                os.chdir("d")
+            raise RuntimeError("deep")
+        """,
+    ),
     in_call(
         "endless_and_deaf",
         REFERENCE,
