@@ -60,6 +60,12 @@ def test_everybody_has_results_a_page_and_a_row(graded, handed):
     assert gradings(graded) == dict.fromkeys(names, 1)
 
 
+def test_students_cannot_look_at_each_other(graded, handed):
+    """At the level uid their code is another user, and may read what everybody may."""
+    private = [graded, handed] if os.geteuid() == 0 else [graded]
+    assert not any(path.stat().st_mode & 0o007 for path in private)
+
+
 def test_order_and_jobs_change_nothing(graded, handed, data_folder, tmp_path):
     for name in sorted((path.stem for path in handed.iterdir()), reverse=True)[:3]:
         done = run(handed, tmp_path / "g", data_folder, "--jobs", 1, "--seed", 7, "--only", name)
