@@ -8,7 +8,8 @@ from autograder.classroom.statistics import mistakes, most, reasons
 from autograder.report.words import clean
 
 ASSIGNMENT = "Homework 1"
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # with these a spreadsheet takes text for one
+# With these a spreadsheet takes text for a formula; the last four are those of full width.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def canvas_csv(graded: list[Graded]) -> str:

@@ -71,7 +71,7 @@ def test_a_check_that_came_later_is_empty_before(a_class):
     ]
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d"])
 def test_no_text_is_a_formula(start):
     text = f'{start}1+1";=2,x'
     one = graded(text, (Person(text, text, text, text),), Result(SHAPES, "passed", ""))
