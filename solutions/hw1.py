@@ -584,7 +584,7 @@ if __name__ == "__main__":
     add("--num_classes", type=int, default=5, help="N, characters in a task")
     add("--num_shot", type=int, default=1, help="K, support images of each character")
     # Drawing a batch takes a fifth of a step. A worker draws it meanwhile but takes a core from
-    # the model: on two cores no workers are fastest (docs/benchmarks.md), on more try 1.
+    # the model: on two cores no workers are fastest, on more try 1.
     add("--num_workers", type=int, default=0, help="processes that draw tasks")
     add("--eval_freq", type=int, default=100, help="steps between two points of the curves")
     add("--meta_batch_size", type=int, default=128, help="B, tasks in a batch")

@@ -58,6 +58,7 @@ def grade_class(
     chosen = choose(handed, only)
     data = find_data(data).absolute()
     with open_journal(out) as journal:
+        close_to_students(out)
         of_class = journal.seed(secrets.randbelow(2**31) if seed is None else seed)
         seed = of_class if seed is None else seed
         order = Order(str(path), data, train, seed, grader_digest(), data_digest(data))

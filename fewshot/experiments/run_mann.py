@@ -46,6 +46,7 @@ IMAGES = 20  # of a character
 TURN = math.radians(10)  # with --augment, how far an image is turned at most
 SHIFT = 0.1  # and moved, as a part of its side
 MAX_NORM = 10  # of the gradient, in case of a bad batch
+FALL = 0.2  # the part of the iterations, at the end, in which the learning rate falls to 0
 LOG_EVERY = 100  # iterations
 SAVE_EVERY = 1000  # iterations between two checkpoints, and two measurements on new characters
 CURVE_EPISODES = 160  # behind each of those measurements
@@ -209,6 +210,8 @@ def train(options: argparse.Namespace, store: Store) -> int:
         for iteration in range(start + 1, options.iterations + 1):
             if stop:
                 raise KeyboardInterrupt
+            rest = (options.iterations - iteration + 1) / options.iterations
+            optimizer.param_groups[0]["lr"] = options.learning_rate * min(rest / FALL, 1)
             loss, accuracy = learn(network, optimizer, episodes, options)
             if not math.isfinite(loss):
                 raise CommandError(
@@ -302,11 +305,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--controller-size", type=positive, default=200, help="units of the LSTM")
     add("--memory-locations", type=positive, default=128, help="cells of the memory")
     add("--memory-word-size", type=positive, default=40, help="width of a cell")
-    add("--learning-rate", type=above_zero, default=1e-3, help="of Adam")
+    add("--learning-rate", type=above_zero, default=1e-3, help="of Adam; falls at the end")
     add("--iterations", type=positive, default=100000, help="batches, with those of earlier runs")
     add("--augment", action="store_true", help="turned characters are new ones; images wobble")
     add("--strength", action="store_true", help="learn how sharply the memory is read")
-    add("--compile", action="store_true", help="steps of the MANN to C++: a minute, then faster")
+    add("--compile", action="store_true", help="steps of the MANN as C++, which is faster")
     add("--seed", type=seed, default=0, help="of the weights and of the episodes")
     add("--data", default="omniglot_resized", help="folder of the images")
     add("--save-dir", type=Path, default=Path("runs/mann"), help="for checkpoints")

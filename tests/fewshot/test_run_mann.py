@@ -274,6 +274,16 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(command, tmp_path, monk
     assert all(torch.equal(weight, ends[1][name]) for name, weight in ends[0].items())
 
 
+def test_the_weights_come_to_rest(command, tmp_path):
+    """The learning rate is that of the option up to the last fifth, and falls to 0 there."""
+    rates = []
+    for iterations in (8, 10):
+        command("--iterations", str(iterations), folder=f"run{iterations}")
+        saved = torch.load(tmp_path / f"run{iterations}/MANN.pt", weights_only=True)
+        rates.append(saved["optimizer"]["param_groups"][0]["lr"])
+    assert rates == pytest.approx([1e-3 / 8 / 0.2, 1e-3 / 10 / 0.2])
+
+
 def test_a_finished_training_is_not_repeated(command, tmp_path):
     command("--iterations", "4")
     before = (tmp_path / "run/MANN/train.csv").read_text()

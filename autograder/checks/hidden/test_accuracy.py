@@ -1,9 +1,10 @@
 """Sampler, forward and loss together: do they learn to tell characters apart?
 
-Training goes on from a checkpoint that the kit ships, the reference stopped before its learning
-rate fell, or from the submission's own initialisation. What it has learnt comes back as weights,
-and the judge measures them itself, on tasks that the submission never sees: half of characters
-that its training tasks do not show, half of characters that were drawn for this grading alone.
+Training goes on from a checkpoint that the kit ships, the reference, trained to the end, with a
+second layer that is new, or from the submission's own initialisation. What it has learnt comes back
+as weights, and the judge measures them itself, on tasks that the submission never sees: half of
+characters that its training tasks do not show, half of characters that were drawn for this grading
+alone.
 """
 
 from collections.abc import Iterable
@@ -106,7 +107,7 @@ def learn(context: Context, setting: str, settings: dict, number: int, resume: b
 
 
 def read_checkpoint(setting: str) -> Weights:
-    """The reference's weights where its training was stopped."""
+    """The weights of the network that the kit ships."""
     with np.load(CHECKPOINTS / f"{setting}.npz") as saved:
         return {name: torch.tensor(saved[name]).float() for name in saved.files}
 

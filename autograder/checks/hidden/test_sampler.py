@@ -50,7 +50,7 @@ def test_labels_match(tasks):
 def test_distinct_characters(tasks, context):
     """The N characters of a task differ, also among the 100 of the validation split.
 
-    Drawing with replacement repeats one in 87 % of 20-way tasks there; 60 of them are drawn.
+    Drawing with replacement repeats one in 87 % of 20-way tasks there; 240 of them are drawn.
     """
     for some in [*tasks, context.draw(1, 20, "val", 240)]:
         expect_known([some], "of a task")
