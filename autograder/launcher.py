@@ -220,8 +220,9 @@ def end_user(uid: int) -> None:
 def remove(folder: str, uid: int | None) -> None:
     """Remove the folder, and what the user left where everybody may write."""
     if uid is not None:
-        find = ["find", *filter(os.path.exists, OPEN), "-xdev", "-mindepth", "1", "-uid", str(uid)]
-        os.spawnvp(os.P_WAIT, "find", [*find, "-prune", "-exec", "rm", "-rf", "--", "{}", "+"])
+        find = ["find", *filter(os.path.exists, OPEN), "-mindepth", "1", "-maxdepth", "2"]
+        find += ["-uid", str(uid), "-prune", "-exec", "rm", "-rf", "--", "{}", "+"]
+        os.spawnvp(os.P_WAIT, "find", find)
     os.spawnlp(os.P_WAIT, "rm", "rm", "-rf", "--", folder)  # not recursive, as shutil.rmtree is
 
 

@@ -36,6 +36,7 @@ class Case:
         files: further files, by name; None instead of a content takes the file away.
         build: changes the folder, or makes something else of it, and returns what is handed in.
         base: an attack without its trick.
+        stops: whether a mutant ends with an exception, on purpose.
         graded: of an unusable submission, the parts that nevertheless keep all their points.
         says: a piece of the sentence that an unusable submission gets, whatever its case.
     """
@@ -50,6 +51,7 @@ class Case:
     files: Mapping[str, str | bytes | None] = field(default_factory=dict)
     build: Callable[[Path], Path] | None = None
     base: "Case | None" = None
+    stops: bool = False
     graded: frozenset[str] = PARTS
     says: str = ""
 

@@ -1,6 +1,7 @@
 """Submissions with one bug. Each loses points in its own part and keeps those of the others."""
 
 import textwrap
+from dataclasses import replace
 
 from .case import FILES, FOLDERS, QUERY, RETURN_TASK, Case
 
@@ -52,6 +53,11 @@ def loss(name: str, body: str, mistake: str | None = None) -> Case:
     """A bug in `loss_function`: q, y [B, N, N] are the query row of predictions and labels."""
     query = "q, y = preds[:, -1], labels[:, -1]\n"
     return Case(f"loss_{name}", "loss", mistake, loss=query + textwrap.dedent(body))
+
+
+def stops(case: Case) -> Case:
+    """A bug that ends in an exception."""
+    return replace(case, stops=True)
 
 
 SAMPLER = [
@@ -329,12 +335,14 @@ FORWARD = [
         (STEPS, STEPS.replace("input_images", "input_images / 255")),
         mistake="divided_by_255",
     ),
-    forward(
-        "zeros_of_the_first_batch",
-        (
-            "torch.zeros_like(query_labels)",
-            "self.__dict__.setdefault('zeros', torch.zeros_like(query_labels))",
-        ),
+    stops(
+        forward(
+            "zeros_of_the_first_batch",
+            (
+                "torch.zeros_like(query_labels)",
+                "self.__dict__.setdefault('zeros', torch.zeros_like(query_labels))",
+            ),
+        )
     ),
     forward(
         "first_layer_frozen",
@@ -344,8 +352,8 @@ FORWARD = [
         ),
         mistake="layer1_detached",
     ),
-    forward("return_forgotten", (RETURN_SCORES, "scores.view(input_labels.shape)\n")),
-    forward("name_misspelt", ("def forward(", "def foward(")),
+    stops(forward("return_forgotten", (RETURN_SCORES, "scores.view(input_labels.shape)\n"))),
+    stops(forward("name_misspelt", ("def forward(", "def foward("))),
     forward("query_labels_seen", (BLANKED, "input_labels"), mistake="query_labels_seen"),
     forward(
         "query_labels_faint",
@@ -561,7 +569,7 @@ LOSS = [
     ),
     loss("row_kept_as_an_axis", "return F.cross_entropy(q[:, None], y[:, None])", "always_zero"),
     loss("accuracy", "return (q.argmax(-1) == y.argmax(-1)).float().mean()", "detached"),
-    loss("integer_logits", "return F.cross_entropy(q.long(), y.argmax(-1))"),
+    stops(loss("integer_logits", "return F.cross_entropy(q.long(), y.argmax(-1))")),
     loss(
         "all_rows",
         "return F.cross_entropy(preds.flatten(0, 2), labels.flatten(0, 2))",

@@ -61,6 +61,7 @@ def draw(make, images_of: dict, K: int, N: int, split: str, count: int):
         assert label.shape == (K + 1, N, N), "shape"
         assert images.max() in (1, 255), "contrast"
         assert images.min() == 0, "contrast"
+        assert np.isin(images, (0, images.max())).all(), "grey"
         assert all(ink.tobytes() in images_of for row in images != 0 for ink in row), "images"
         found.append([[images_of[ink.tobytes()] for ink in row] for row in images != 0])
         labels.append(label)
@@ -147,26 +148,28 @@ def close(one, other) -> bool:
     return same and torch.allclose(one.double(), other.double(), rtol=1e-4, atol=1e-5)
 
 
-def probe_forward(mann) -> None:
+def probe_forward(mann, scales) -> None:
     """AssertionError names the first property that `forward` lacks."""
-    layouts = [*itertools.product((False, True), (1, 255), (False, True))]
+    layouts = [*itertools.product((False, True), scales, (False, True))]
     for B, K, N in ((3, 2, 3), (1, 1, 2), (4, 3, 5)):
         model = mann(N, K + 1, 16)
         lstms = [module for module in model.modules() if isinstance(module, torch.nn.LSTM)]
         twins = [torch.nn.LSTM(x.input_size, x.hidden_size, batch_first=True) for x in lstms]
         for twin, lstm in zip(twins, lstms, strict=True):
             twin.load_state_dict(lstm.state_dict())
-        for training in (True, True, False):  # the second call finds no memory of the first
+        # The second call finds no memory of the first, the third one has another size.
+        for training, size in ((True, B), (True, B), (False, B + 1)):
             model.train(training)
-            images, labels, direction = batch(B, K, N)
+            images, labels, direction = batch(size, K, N)
             given = images.clone(), labels.clone()
             predictions = model(images, labels)
             assert all(map(torch.equal, (images, labels), given)), "inputs"
-            assert predictions.shape == (B, K + 1, N, N), "shape"
+            assert predictions.shape == (size, K + 1, N, N), "shape"
             expected = {x: network(twins, *given, *x) for x in layouts}
             layouts = [x for x in layouts if close(predictions, expected[x])]
             assert layouts, "value"
             assert predictions.requires_grad, "gradient"
+            assert all(weight.requires_grad for weight in model.parameters()), "gradient"
             got = gradients(lstms, predictions, direction)
             right = gradients(twins, expected[layouts[0]], direction)
             assert all(map(close, got, right)), "gradient"
@@ -176,9 +179,14 @@ def probe_loss(mann) -> None:
     """AssertionError names the first property that `loss_function` lacks."""
     for B, K, N, size in ((1, 1, 3, 3), (4, 2, 3, 3), (2, 1, 5, 3), (3, 2, 4, 10)):
         model = mann(N, K + 1, 16)
-        _, labels, preds = batch(B, K, N)
+        images, labels, preds = batch(B, K, N)
+        with contextlib.suppress(Exception):
+            model(images, labels.clone())  # which comes first in a training
         preds = (size * preds).requires_grad_()
-        loss = model.loss_function(preds * 1, labels)
+        given = preds * 1
+        loss = model.loss_function(given, labels)
+        assert torch.equal(given, preds), "inputs"
+        assert (labels[:, :-1] == torch.eye(N)).all(), "inputs"
         assert getattr(loss, "shape", None) == (), "scalar"
         assert loss.requires_grad, "scalar"
         shares = torch.softmax(preds[:, -1].detach().double(), dim=-1)
@@ -188,6 +196,13 @@ def probe_loss(mann) -> None:
         gradient[:, -1] = (shares - labels[:, -1]).float() / (B * N)
         assert close(torch.autograd.grad(loss, preds)[0], gradient), "gradient"
         assert model.loss_function(preds.detach() * 1000, labels).isfinite(), "finite"
+
+
+def scales(make) -> tuple[int, ...]:
+    """What `forward` may divide images by."""
+    with contextlib.suppress(Exception):
+        return (1, 255) if np.max(np.asarray(make(2, 2, "train")._sample()[0])) > 1 else (1,)
+    return (1,)
 
 
 def first_lack(probe, *args) -> str | None:
@@ -226,7 +241,7 @@ def main(data_folder: str, reference: str, *submissions: str) -> None:
         if str(folder) == reference or changed(folder, reference, "load_data.py"):
             lack["sampler"] = first_lack(probe_sampler, make, images_of)
         if str(folder) == reference or changed(folder, reference, "hw1.py"):
-            lack["forward"] = first_lack(probe_forward, hw1.MANN)
+            lack["forward"] = first_lack(probe_forward, hw1.MANN, scales(make))
             lack["loss"] = first_lack(probe_loss, hw1.MANN)
     print(json.dumps(lacks))
 
