@@ -6,6 +6,7 @@ which `test_grading` and docs/grading.md cover.
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,7 @@ def attacks(request, data_folder, tmp_path_factory):
     except SandboxError as error:
         pytest.skip(f"the {request.param} sandbox was not tested: {error}")
     for place in (data_folder, *data_folder.parents):
-        if "pytest" in str(place):
+        if Path(tempfile.gettempdir()) in place.parents:
             place.chmod(0o755)  # pytest closes its folders, and the uid has to read the images
     bases = {attack.base.name: attack.base for attack in ATTACKS}.values()
     folder = tmp_path_factory.mktemp(request.param)
