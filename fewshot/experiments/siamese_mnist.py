@@ -252,8 +252,8 @@ def draw_points(points: np.ndarray, labels: np.ndarray, accuracy: float, file: P
             f"nearest neighbour on the plane: {100 * accuracy:.1f} % right"
         )
         axes.set(xlabel="first coordinate", ylabel="second coordinate")
-        axes.set_aspect("equal")
-        figure.savefig(file, bbox_inches="tight")  # an equal aspect leaves margins
+        axes.set_aspect("equal", adjustable="datalim")  # not smaller axes, with margins
+        figure.savefig(file)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -36,7 +36,7 @@ def command(*options):
 
 def run(folder, *options):
     return subprocess.run(
-        command(*options), cwd=folder, capture_output=True, text=True, timeout=180
+        command(*options), cwd=folder, capture_output=True, text=True, timeout=400
     )
 
 
