@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from fewshot.data.store import Store
 from fewshot.data.turns import quarter_turns
 from fewshot.experiments import run_mann
 
+SHIPPED = Path(__file__).parents[2] / "docs/memory/run_mann"
 CHARACTERS = 1623
 SIZES = {
     "--batch-size": 2,
@@ -64,6 +66,14 @@ def read_csv(file):
 def make_network(model="MANN", *arguments):
     options = run_mann.parse([*SMALL_SIZES, "--model", model, *arguments])
     return run_mann.make_network(options)
+
+
+def test_the_shipped_network_is_as_good_as_the_docs_say(omniglot_folder, capsys):
+    options = ["--save-dir", str(SHIPPED), "--data", str(omniglot_folder)]
+    assert run_mann.main(["--mode", "test", *options]) == 0
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if "iterations" in line]
+    percentages = [float(word) for word in row.split()[-6:]]
+    assert percentages == pytest.approx([33.7, 86.6, 91.6, 93.8, 94.7, 95.3], abs=0.3)
 
 
 def test_the_options_are_those_of_the_source():
