@@ -20,6 +20,8 @@ def improbable(count: int, n: int, p: float) -> bool:
 
     By the Chernoff bound, exp(-n · divergence), for each side (Hoeffding 1963); it holds for
     negatively associated draws too, such as which characters a sample without replacement leaves
-    out (Dubhashi and Ranjan 1998).
+    out (Dubhashi and Ranjan 1998). Of no draws, nothing is improbable.
     """
+    if n == 0:
+        return False
     return math.exp(-n * divergence(count / n, p)) < UNLIKELY / 2

@@ -79,6 +79,7 @@ def test_a_correct_variant_keeps_every_point(case, correct):
 @pytest.mark.parametrize("case", MUTANTS, ids=names(MUTANTS))
 def test_a_mutant_loses_points_in_its_own_part_alone(case, mutants):
     assert lost_parts(mutants[case.name]) == {case.part}, mutants[case.name].texts()
+    assert "grader itself" not in mutants[case.name].texts()
 
 
 def test_the_injected_mistake_is_named(mutants):

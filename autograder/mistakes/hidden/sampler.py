@@ -95,7 +95,7 @@ def one_image_repeated(evidence: list[Tasks]) -> bool:
 )
 def query_images_repeated(evidence: list[Tasks]) -> bool:
     return all(
-        always(np.isin(tasks.characters[:, -1], tasks.characters[:, 0]))
+        always(in_first_row(tasks).any(axis=-1))
         and not repeats(tasks.patterns[:, :-1], tasks).any()
         for tasks in evidence
     ) and any(repeats(tasks.patterns[:, -1:], tasks).any() for tasks in evidence)
@@ -143,8 +143,12 @@ def same_tasks(evidence: list[Tasks]) -> bool:
 
 def query_places(tasks: Tasks) -> np.ndarray:
     """Where in the first support row each query image's character stands: int [T, N]."""
-    same = tasks.characters[:, -1, :, None] == tasks.characters[:, 0, None, :]
-    return same.argmax(axis=-1)
+    return in_first_row(tasks).argmax(axis=-1)
+
+
+def in_first_row(tasks: Tasks) -> np.ndarray:
+    """Whether a query image has the character of a place in the first row: bool [T, N, N]."""
+    return tasks.characters[:, -1, :, None] == tasks.characters[:, 0, None, :]
 
 
 @mistake(

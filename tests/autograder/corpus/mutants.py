@@ -82,6 +82,18 @@ SAMPLER = [
         """,
         mistake="everything_shuffled",
     ),
+    sampler(
+        "character_by_character",
+        body="""
+            N, rows = self.num_classes, self.num_samples_per_class
+            folders = random.sample(self.folders, N)
+            pairs = get_images(folders, range(N), nb_samples=rows, shuffle=False)
+            images = np.array([self.image_file_to_array(file, 784) for _, file in pairs])
+            labels = np.eye(N, dtype=np.float32)[[label for label, _ in pairs]]
+            return images.reshape(rows, N, 784), labels.reshape(rows, N, N)
+        """,
+        mistake="class_major",
+    ),
     sampler("labels_reversed", (ONE_HOT, f"{ONE_HOT}[..., ::-1].copy()")),
     sampler(
         "arrays_used_again",
