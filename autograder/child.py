@@ -21,6 +21,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 HOME = Path.cwd()  # where the submission is; it may go elsewhere
+INSIDE = f"{HOME}{os.sep}"
 DATA = {"data_folder": "./omniglot_resized", "img_size": (28, 28)}
 PROGRESS = 1.0  # seconds between two reports of a training
 GENERATOR = "DataGenerator(num_classes, num_samples_per_class, batch_type, config)"
@@ -497,11 +498,10 @@ def repr_layers(model):
 
 def where(error):
     """(file, line) of the deepest line of the submission in a traceback."""
-    home = f"{HOME}{os.sep}"
     frames = traceback.extract_tb(error.__traceback__)
     for frame in reversed(frames):
-        if frame.filename.startswith(home):
-            return frame.filename.removeprefix(home), frame.lineno
+        if frame.filename.startswith(INSIDE):
+            return frame.filename.removeprefix(INSIDE), frame.lineno
     return "", 0
 
 
@@ -516,7 +516,7 @@ def summary(error):
 def raised_by_submission(error):
     """Whether a line of the submission raised it, and no library."""
     frames = traceback.extract_tb(error.__traceback__)
-    return frames[-1].filename.startswith(f"{HOME}{os.sep}")
+    return frames[-1].filename.startswith(INSIDE)
 
 
 def main():

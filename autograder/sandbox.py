@@ -66,7 +66,7 @@ class Child:
     """
 
     def __init__(self, plan: dict, environment: dict[str, str]):
-        self._folder = plan["folder"]
+        self._folder, self._uid = plan["folder"], plan["uid"]
         self._ending = None
         self._words = tempfile.TemporaryFile()  # noqa: SIM115, closed in `end`
         self._process = subprocess.Popen(
@@ -114,7 +114,7 @@ class Child:
         for pipe in (self.stdin, self.stdout):
             pipe.close()
         if os.path.exists(self._folder):  # the launcher was killed before it could
-            _remove(self._folder)
+            launcher.remove(self._folder, self._uid)
         with self._words:
             self._words.seek(max(0, self._words.seek(0, os.SEEK_END) - MOST_WORDS))
             *failure, ending = self._words.read().decode(errors="replace").splitlines() or [
@@ -164,7 +164,7 @@ class Sandbox:
             (folder / "homework").chmod(0o700)  # a submission is nobody else's
             return self._launch(folder, images, uid, threads)
         except BaseException:
-            _remove(folder)
+            launcher.remove(str(folder), uid)
             raise
 
     @property
@@ -284,10 +284,14 @@ def _uid() -> Sandbox:
 
 
 def close_to_students(path: Path) -> None:
-    """Let nobody but owner and group into a file or folder, if student code may be another user."""
+    """Let nobody but owner and group into a file or folder, if student code may be another user.
+
+    A folder that is made for everybody, as /tmp is, stays as it is.
+    """
     if os.geteuid() == 0:
         with contextlib.suppress(OSError):  # a file system that cannot be changed, say
-            _close(path)
+            if not path.stat().st_mode & stat.S_ISVTX:
+                _close(path)
 
 
 def _close(path: Path) -> None:
@@ -374,11 +378,6 @@ def _tasks(uid: int) -> int:
             if process.stat().st_uid == uid:
                 total += len(os.listdir(process / "task"))
     return total
-
-
-def _remove(folder: Path | str) -> None:
-    """However deep it is: shutil.rmtree goes a Python call a level."""
-    subprocess.run(["rm", "-rf", "--", str(folder)], check=False)
 
 
 def _new_folder() -> Path:

@@ -26,6 +26,7 @@ import yaml
 from autograder.classroom.graded import Person
 from autograder.submission import (
     MAX_INNER_BYTES,
+    WANTED,
     Submission,
     SubmissionError,
     clean,
@@ -173,7 +174,7 @@ def find(folder: Path, shown: str) -> Found:
     names = list_names(folder, shown)
     while len(names) == 1 and (folder / names[0]).is_dir():  # a zip of the folder
         inner = list_names(folder / names[0], shown)
-        if not inner or "hw1.py" in inner or "load_data.py" in inner:
+        if not inner or {*WANTED} & {*inner}:
             break
         folder, names = folder / names[0], inner
     if GRADESCOPE in names:
@@ -184,7 +185,7 @@ def find(folder: Path, shown: str) -> Found:
         return find_moodle(folder, moodle)
     if canvas and not any((folder / match.string).is_dir() for match in canvas):
         return find_canvas(folder, canvas)
-    if {"hw1.py", "load_data.py"} & set(names):
+    if {*WANTED} & {*names}:
         raise SubmissionError(f"{shown} is a single submission: grade it without --out.")
     return find_plain(folder, names)
 
@@ -206,7 +207,7 @@ def is_of_grades(folder: Path) -> bool:
     """Whether an earlier run has made a folder, and no student with a journal of that name."""
     with suppress(OSError):
         names = os.listdir(folder)
-        return JOURNAL in names and not {"hw1.py", "load_data.py"} & {*names}
+        return JOURNAL in names and not {*WANTED} & {*names}
     return False
 
 

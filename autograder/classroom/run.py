@@ -53,8 +53,8 @@ def grade_class(
         JournalError, ReportError: `out` cannot be written to, or another run does.
         WorkersError, WorkerError: nobody can grade.
     """
-    close_to_students(path)  # they could copy from each other
     handed = read_class(path)
+    close_to_students(path)  # they could copy from each other
     chosen = choose(handed, only)
     data = find_data(data).absolute()
     with open_journal(out) as journal:

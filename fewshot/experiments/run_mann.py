@@ -154,7 +154,6 @@ def read(network: nn.Module, images: torch.Tensor, previous: torch.Tensor, targe
     return loss, counts.scatter_add_(1, instance, right) / classes
 
 
-@torch.compiler.disable  # batches of other sizes would be compiled for anew
 @torch.no_grad()
 def evaluate(network: nn.Module, episodes: Episodes, num_samples: int, count: int):
     """The mean loss, and the accuracies of `read`, over `count` episodes."""
@@ -193,8 +192,10 @@ def train(options: argparse.Namespace, store: Store) -> int:
     settings = {name: vars(options)[name] for name in (*NETWORK[options.model], *TRAINING)}
     checkpoint = Checkpoint(file_of(options), settings, network, optimizer, episodes.generator)
     start = checkpoint.restore().get("iteration", 0)
+    measure = evaluate
     if options.compile:
         network.cell.step = torch.compile(network.cell.step)
+        measure = torch.compiler.disable(evaluate)  # its batches have other sizes
 
     folder = options.log_dir / options.model
     with results_in(folder):
@@ -227,7 +228,7 @@ def train(options: argparse.Namespace, store: Store) -> int:
                 bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
                 losses, accuracies = [], []
             if iteration % SAVE_EVERY == 0 or last:
-                test_loss, right = evaluate(
+                test_loss, right = measure(
                     network, new_characters(options, store), options.num_samples, CURVE_EPISODES
                 )
                 new.add(writer, iteration, test_loss, right.mean(dim=0).tolist())
