@@ -529,7 +529,15 @@ def test_a_path_that_is_no_submission_is_refused(name, reason, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"PK", b"Rar!\x1a\7", zipped(PAIR)[:-30], zipped(PAIR)[40:90]]
+    "data",
+    [b"", b"PK", b"Rar!\x1a\7", zipped(PAIR)[:-30], zipped(PAIR)[40:90]],
+    ids=[
+        "empty",
+        "its first two bytes",
+        "rar",
+        "without its end",
+        "a middle",
+    ],  # zips hold the time
 )
 def test_a_damaged_zip_is_a_problem_and_no_error(data, tmp_path):
     (tmp_path / "in.zip").write_bytes(data)
