@@ -106,11 +106,12 @@ def draw_several(left: Axes, right: Axes, figure: Figure, runs: dict[Setting, li
 
 
 def add_line(axes: Axes, curve: Curve | None, label: str, number: int) -> None:
-    """One curve, with its band if there are several seeds."""
+    """One curve, with its band if there are several seeds; a dot if there is one point."""
     if curve is None:
         return
     color, dashes = LINES[number]
-    axes.plot(curve.steps, curve.mean, color=color, linestyle=dashes, label=label)
+    marker = "o" if len(curve.steps) == 1 else ""
+    axes.plot(curve.steps, curve.mean, color=color, linestyle=dashes, marker=marker, label=label)
     if (curve.lowest < curve.highest).any():
         axes.fill_between(curve.steps, curve.lowest, curve.highest, color=color, alpha=0.18, lw=0)
 

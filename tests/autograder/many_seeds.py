@@ -1,6 +1,7 @@
 """Whether every correct variant keeps every point, whatever the seed.
 
     python -m tests.autograder.many_seeds --data omniglot_resized [--first 0] [--seeds 100]
+                                           [--only NAME ...]
 
 Prints the variants and seeds that lost a point, and how many gradings there were. 25 gradings of a
 variant share a child: to start one takes longer than a grading.
@@ -45,11 +46,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--first", type=int, default=0, help="where an earlier run was ended")
     parser.add_argument("--seeds", type=int, default=100)
+    parser.add_argument("--only", nargs="+", help="variants (default: all)")
     arguments = parser.parse_args()
+    wanted = arguments.only
+    cases = [case for case in CORRECT if not wanted or case.name in wanted]
     seeds = range(arguments.first, arguments.first + arguments.seeds)
     gradings = wrong = 0
     with tempfile.TemporaryDirectory() as folder, graders() as pool:
-        written = {case.name: write(case, Path(folder)) for case in CORRECT}
+        written = {case.name: write(case, Path(folder)) for case in cases}
         parts = [seeds[i : i + PER_CHILD] for i in range(0, len(seeds), PER_CHILD)]
         jobs = [(name, part) for part in parts for name in written]
         came = pool.map(
@@ -64,7 +68,7 @@ def main() -> None:
                 if checks:
                     wrong += 1
                     tqdm.write(f"seed {seed}: {name} lost {', '.join(checks)}")
-    print(f"{gradings} gradings of {len(CORRECT)} variants, {wrong} lost a point", flush=True)
+    print(f"{gradings} gradings of {len(cases)} variants, {wrong} lost a point", flush=True)
 
 
 if __name__ == "__main__":

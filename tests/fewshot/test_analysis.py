@@ -200,6 +200,15 @@ def test_runs_of_other_programs_have_the_learning_rate_of_their_folder(tmp_path)
     assert accuracies == {"learning rate 0.1": "0.300", "learning rate 1e-05": "0.400"}
 
 
+def test_a_single_point_is_seen(tmp_path):
+    made_by_another_program(tmp_path / "runs" / "2_1_123_128", [(40, 0.6)])
+    assert draw(tmp_path).returncode == 0
+    picture = np.asarray(Image.open(tmp_path / "figures" / "problem3_classes.png").convert("RGB"))
+    above_the_legend = picture[: int(0.8 * len(picture))]
+    blue = np.array(to_rgb(LINES[0][0])) * 255
+    assert (np.abs(above_the_legend - blue).max(2) < 2).sum() > 50
+
+
 def test_lines_differ_in_grey_and_in_dashes():
     greys = sorted(sum(np.array(to_rgb(color)) * (0.299, 0.587, 0.114)) for color, _ in LINES)
     assert np.diff(greys).min() > 0.15
