@@ -13,12 +13,12 @@ from autograder.classroom.roster import seems_a_class
 from autograder.classroom.run import grade_class
 from autograder.classroom.task import WorkerError
 from autograder.grading import grade
+from autograder.handed_in.names import clean
 from autograder.progress import Progress
 from autograder.record import Record, start_record
 from autograder.release import ReleaseError
 from autograder.report import as_text, gradescope, page, print_record, write_atomically
 from autograder.starter import StarterError, write_starter
-from autograder.submission import clean
 from fewshot.workers import WorkersError, cluster_workers, local_workers
 
 

@@ -7,11 +7,8 @@ code and ends all of it, also when the grader is killed.
 """
 
 import contextlib
-import functools
 import json
 import os
-import pwd
-import random
 import select
 import shutil
 import stat
@@ -22,24 +19,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder import launcher
+from autograder.bubblewrap import HIDDEN, ROOT, view_of
+from autograder.users import NoUserError, new_user, threads_of
 
 LEVELS = ("bubblewrap", "uid", "plain")
-USERS = range(61184, 65520)  # ids that no account has
 
 MEMORY = 2 << 30  # bytes, of a process and of all together
 PROCESSES = 200  # threads included
 FILE_SIZE = 256 << 20  # bytes
-TMP_SIZE = 64 << 20  # bytes of each writable folder in bubblewrap
 MOST_WORDS = 8192  # bytes of what is read of a launcher's stderr
-SHM_SIZE = 512 << 20  # bytes of /dev/shm in bubblewrap, through which DataLoader workers send
 CPU_SECONDS = 3600  # of a process
 BOUNDS = [f"memory {MEMORY >> 30} GiB", f"files of {FILE_SIZE >> 20} MiB"]
 
-ROOT = Path(__file__).resolve().parent.parent
-HIDDEN = [ROOT / name for name in (".git", "autograder", "fewshot", "solutions", "tests")]
 DATA = "omniglot_resized"  # what the data is called in the child's folder
-SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-SYSTEM += ("/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime", "/sys/devices/system/cpu")
 
 LAUNCHER = [sys.executable, "-I", "-S", "-B"]
 PROBE = """
@@ -147,7 +139,7 @@ class Sandbox:
             threads: how many each process should compute with.
 
         Raises:
-            SandboxError: another user would run the code and may not read the data.
+            SandboxError: another user would run the code, and none is free or may read the data.
             OSError: one of the folders cannot be read.
         """
         images = {}
@@ -155,7 +147,10 @@ class Sandbox:
             images[DATA] = data.resolve(strict=True)
             if (packed := Path(f"{data}.npz")).exists():
                 images[f"{DATA}.npz"] = packed.resolve()
-        uid, folder = _new_user() if self._changes_user else (None, _new_folder())
+        try:
+            uid, folder = new_user() if self._changes_user else (None, _new_folder())
+        except NoUserError as error:
+            raise SandboxError(str(error)) from error
         try:
             if uid is not None:
                 _check_readable(images.values(), self.level)
@@ -191,7 +186,8 @@ class Sandbox:
             "inside": None,
         }
         if wrapped:
-            plan["command"] = [*self._bubblewrap(folder, images), *LAUNCHER, "/launcher.py"]
+            bwrap = [shutil.which("bwrap"), *self.options, *view_of(folder, images)]
+            plan["command"] = [*bwrap, *LAUNCHER, "/launcher.py"]
             plan["inside"] = enter
         else:
             for name, path in images.items():
@@ -201,30 +197,6 @@ class Sandbox:
                 os.chown(path, uid, uid, follow_symlinks=False)
         home = "/tmp" if wrapped else cwd
         return Child(plan, _environment(home, threads))
-
-    def _bubblewrap(self, folder: Path, images: dict) -> list[str]:
-        """The command line up to the command; paths are mounted in this order."""
-        command = [shutil.which("bwrap"), *self.options, "--die-with-parent", "--new-session"]
-        command += ["--unshare-ipc", "--unshare-net", "--unshare-pid", "--unshare-uts"]
-        command += ["--unshare-cgroup-try", "--proc", "/proc", "--dev", "/dev", "--dir", "/view"]
-        writable = {"/tmp": TMP_SIZE, "/homework": TMP_SIZE, "/dev/shm": SHM_SIZE}
-        for path, size in writable.items():
-            command += ["--perms", "1777", "--size", str(size), "--tmpfs", path]
-        visible = [*filter(os.path.exists, SYSTEM), *_interpreter()]
-        ways = {str(way) for path in visible for way in Path(path).parents}
-        for way in sorted(ways - {"/", *writable}):
-            command += ["--perms", "0755", "--dir", way]  # else closed to other users
-        for path in visible:
-            command += ["--ro-bind", path, path]
-        for path in HIDDEN:  # there only if the repository lies in one of those
-            if path.is_dir() and _is_under(path, visible):
-                command += ["--perms", "0000", "--tmpfs", str(path)]
-        files = {f"/homework/{path.name}": path for path in (folder / "homework").iterdir()}
-        files |= {f"/homework/{name}": path for name, path in images.items()}
-        files |= {"/code": folder / "code", "/launcher.py": launcher.__file__}
-        for name, path in files.items():
-            command += ["--ro-bind", str(path), name]
-        return [*command, "--remount-ro", "/dev", "--remount-ro", "/", "--"]
 
 
 def choose_sandbox(level: str | None = None) -> Sandbox:
@@ -327,7 +299,7 @@ def _limits(shared: bool) -> dict[str, int]:
     limits |= {"RLIMIT_FSIZE": FILE_SIZE, "RLIMIT_CPU": CPU_SECONDS}
     if launcher.LINUX:
         limits["RLIMIT_DATA"] = MEMORY
-        limits["RLIMIT_NPROC"] = PROCESSES + (_tasks(os.geteuid()) if shared else 0)
+        limits["RLIMIT_NPROC"] = PROCESSES + (threads_of(os.geteuid()) if shared else 0)
     return limits
 
 
@@ -346,72 +318,8 @@ def _environment(home: str, threads: int) -> dict[str, str]:
     }
 
 
-@functools.cache
-def _interpreter() -> list[str]:
-    """What a Python needs from its folders, which may lie in a home or hold a repository."""
-    paths = []
-    for prefix in {sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix}:
-        for folder in {prefix, os.path.realpath(prefix)}:
-            paths += [f"{folder}/{name}" for name in ("bin", "lib", "lib64", "pyvenv.cfg")]
-    link = sys.executable  # a link to a link to the program, by ways of its own
-    while link:
-        paths.append(link)
-        target = os.readlink(link) if os.path.islink(link) else None
-        link = target and os.path.join(os.path.dirname(link), target)
-    paths = sorted(path for path in map(os.path.normpath, set(paths)) if os.path.exists(path))
-    kept = []
-    for path in paths:
-        if not _is_under(path, [*SYSTEM, *kept]):
-            kept.append(path)
-    return kept
-
-
-def _is_under(path: Path | str, folders: list[str]) -> bool:
-    return any(Path(path).is_relative_to(folder) for folder in folders)
-
-
-def _tasks(uid: int) -> int:
-    """The number of threads of a user's processes."""
-    total = 0
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if process.stat().st_uid == uid:
-                total += len(os.listdir(process / "task"))
-    return total
-
-
 def _new_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="autograder-"))
-
-
-def _new_user() -> tuple[int, Path]:
-    """A user that nothing belongs to, and a folder; as long as it is there the user is taken.
-
-    The folders lie in one of root's, where students cannot take users for themselves.
-    """
-    home = Path(tempfile.gettempdir(), "autograder-users")
-    with contextlib.suppress(FileExistsError):
-        home.mkdir()
-        home.chmod(0o711)
-    status = home.lstat()
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != 0 or status.st_mode & 0o022:
-        raise SandboxError(f"{home} is not root's own folder: remove it.")
-    for uid in random.SystemRandom().sample(USERS, 100):
-        folder = home / str(uid)
-        with contextlib.suppress(FileExistsError):
-            folder.mkdir()
-            folder.chmod(0o711)
-            if not _tasks(uid) and not _has_account(uid):
-                return uid, folder
-            folder.rmdir()
-    raise SandboxError(f"No user id is free: remove {home}.")
-
-
-def _has_account(uid: int) -> bool:
-    try:
-        return bool(pwd.getpwuid(uid))
-    except KeyError:
-        return False
 
 
 def _check_readable(paths, level: str) -> None:

@@ -13,7 +13,6 @@ from autograder import wire
 from autograder.sandbox import Child, Sandbox
 
 HERE = Path(__file__).parent
-CHILD_FILES = ("child.py", "wire.py", "stand_in.py", "import_effects.py")
 LOAD_SECONDS = 60
 CALL_SECONDS = 60  # for a question, with the constructor of a generator or a network
 TRAIN_SECONDS = 300  # for a training of up to 1,000 steps, and as much for every further 1,000
@@ -86,8 +85,7 @@ class Student:
         self.loaded = self.noted = False
         self.only_definitions = False  # how the files can be imported
         self.code = work
-        for name in CHILD_FILES:
-            shutil.copy(HERE / name, work)
+        copy_child(work)
 
     def ask(
         self,
@@ -240,6 +238,17 @@ class Student:
         """Stop the child, if there is one, and say how it had ended."""
         child, self.child = self.child, None
         return child.end() if child else "was not running"
+
+
+def copy_child(folder: Path) -> None:
+    """Put `child.py` and what it imports of this package into a folder, and nothing else."""
+    shutil.copy(HERE / "child.py", folder)
+    package = folder / HERE.name
+    shutil.copytree(
+        HERE / "beside", package / "beside", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    for name in ("__init__.py", "wire.py"):
+        shutil.copy(HERE / name, package / name)
 
 
 class Line:

@@ -5,8 +5,10 @@ import tempfile
 from pathlib import Path
 
 from autograder.check import check
+from autograder.handed_in.choice import WANTED
+from autograder.handed_in.names import join
 from autograder.report import print_record, write_atomically
-from autograder.submission import WANTED, Submission, join, read_submission
+from autograder.submission import Submission, read_submission
 from autograder.zips import zip_bytes
 
 ARCHIVE = "hw1_submission.zip"

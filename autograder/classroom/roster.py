@@ -24,18 +24,17 @@ from pathlib import Path, PurePosixPath
 import yaml
 
 from autograder.classroom.graded import Person
+from autograder.handed_in.choice import WANTED, match_name
+from autograder.handed_in.names import clean
+from autograder.handed_in.sizes import MAX_INNER_BYTES
+from autograder.handed_in.unpack import LISTED, Entry, Unusable, is_ignored, read_file
 from autograder.submission import (
-    MAX_INNER_BYTES,
-    WANTED,
     Submission,
     SubmissionError,
-    clean,
     list_handed_in,
-    match_name,
     read_entries,
     read_submission,
 )
-from autograder.unpack import LISTED, Entry, Unusable, is_ignored, read_file
 
 GRADESCOPE = "submission_metadata.yml"
 # Student One_123456_assignsubmission_file_, or the same with the name of the file behind it

@@ -14,12 +14,12 @@ OWN = {"README.md": "README.md", "Makefile": "Makefile", "gitignore": ".gitignor
 
 # What is not listed stays here, so that a new file can give nothing away. No pattern reaches into
 # the folders `hidden`, and the rubric tells what the hidden checks are worth, not how they check.
-MODULES = ("__init__", "__main__", "check", "child", "context", "data", "grading")
-MODULES += ("import_effects", "judge", "launcher", "layout", "progress", "questions", "record")
-MODULES += ("sandbox", "seeds")
-MODULES += ("stand_in", "student", "submission", "submit", "tasks", "unpack", "wire", "zips")
+MODULES = ("__init__", "__main__", "bubblewrap", "check", "child", "context", "data", "grading")
+MODULES += ("judge", "launcher", "layout", "progress", "questions", "record", "sandbox", "seeds")
+MODULES += ("student", "submission", "submit", "tasks", "users", "wire", "zips")
 SHARED = ["LICENSE", *(f"autograder/{name}.py" for name in MODULES), "autograder/rubric.toml"]
-SHARED += ["autograder/checks/*.py", "autograder/mistakes/*.py", "autograder/report/*.*"]
+SHARED += [f"autograder/{folder}/*.py" for folder in ("beside", "checks", "handed_in", "mistakes")]
+SHARED += ["autograder/report/*.*"]
 SHARED += ["fewshot/*.py", "fewshot/data/*.py", "fewshot/data/glyphs/*.py"]
 SHARED += ["fewshot/analysis/*.py", "report/report.md", "runs/README.md", "runs/reference/**/*"]
 LEFT_OUT = ROOT / "fewshot/data/episodes.py"  # does what Problem 1 asks for

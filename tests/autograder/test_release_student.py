@@ -142,8 +142,7 @@ def test_what_it_imports_is_in_it_or_in_its_requirements(texts):
     assert "hypothesis" not in pinned
     called = {"PIL": "pillow", "markupsafe": "jinja2"}  # markupsafe comes with it
     called |= {"fpdf": "fpdf2", "markdown_it": "markdown-it-py"}
-    beside = {"hw1", "load_data", "wire", "stand_in", "import_effects"}
-    beside.add("distributed")  # of which --cluster says that it is needed
+    beside = {"hw1", "load_data", "distributed"}  # of the last, --cluster says that it is needed
     for name, text in texts.items():
         for module in imported(text) if name.endswith(".py") else ():
             top = module.partition(".")[0]

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-AUTOGRADER = Path(__file__).parents[2] / "autograder"
+ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import sys
-sys.path[:0] = [sys.argv[1], sys.argv[2]]
-import stand_in
+sys.path[:0] = sys.argv[1:]
+from autograder.beside import stand_in
 stand_in.install(sys.argv[2])
 import homework
 print(sorted(stand_in.used))
@@ -28,10 +28,8 @@ def imported(tmp_path):
         for name, content in beside.items():
             (elsewhere / f"{name}.py").write_text(content)
         (home / "homework.py").write_text(text)
-        for name in ("stand_in.py", "import_effects.py"):
-            (elsewhere / name).write_bytes((AUTOGRADER / name).read_bytes())
         done = subprocess.run(
-            [sys.executable, "-I", "-c", PROGRAM, elsewhere, home],
+            [sys.executable, "-I", "-c", PROGRAM, elsewhere, home, ROOT],
             capture_output=True,
             text=True,
             timeout=60,

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autograder import submission, unpack
+from autograder import submission
+from autograder.handed_in import unpack
 from autograder.submission import Submission, SubmissionError, read_submission, write_files
 
 A, B = "class MANN:\n    pass\n", "class DataGenerator:\n    pass\n"
@@ -456,7 +457,7 @@ def test_files_that_are_imported_come_along_and_others_stay(tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    ["torch", "numpy", "PIL", "random", "json", "sitecustomize", "conftest", "child", "wire"],
+    ["torch", "numpy", "PIL", "random", "json", "sitecustomize", "conftest", "child", "autograder"],
 )
 @pytest.mark.parametrize("form", ["{}.py", "{}/__init__.py"])
 def test_a_file_that_hides_a_library_is_left_out(name, form, tmp_path):

@@ -227,9 +227,9 @@ PATCHED = [
             return wrapper
 
 
-        for name in ("__main__", "wire", "child", "autograder.wire", "autograder.child"):
-            owner = sys.modules.get(name)
-            for key, value in list(vars(owner).items()) if owner else ():
+        ours = ("__main__", "autograder")
+        for owner in [x for name, x in sys.modules.items() if name.startswith(ours)]:
+            for key, value in list(vars(owner).items()):
                 if isinstance(value, types.FunctionType):
                     setattr(owner, key, answered(value))
                 elif isinstance(value, type):
@@ -243,7 +243,7 @@ PATCHED = [
         """
         import sys
 
-        wire = sys.modules["__main__"].wire
+        wire = sys.modules["autograder.wire"]
         write = wire.write_frame
 
 
@@ -258,14 +258,14 @@ PATCHED = [
         OVER_EXAMPLES,
     ),
     at_import(
-        "types_replaced_in_main",
+        "types_replaced_on_the_way",
         """
         import sys
 
         import numpy as np
 
-        main = sys.modules["__main__"]
-        to_array, types = main.to_array, ["float32"] * 5 + ["uint16", "float64", "bool"]
+        homework = sys.modules["autograder.beside.homework"]
+        to_array, types = homework.to_array, ["float32"] * 5 + ["uint16", "float64", "bool"]
 
 
         def other_type(value):
@@ -273,18 +273,18 @@ PATCHED = [
             return to_array(value).astype(types[-1])
 
 
-        main.to_array = other_type
+        homework.to_array = other_type
         """,
         SOFTMAX,
     ),
     in_call(
-        "predictions_replaced_in_main",
+        "predictions_replaced_on_the_way",
         SOFTMAX,
         edits=(),  # the softmax is in the new body
         forward="""
-            main = sys.modules["__main__"]
-            main.to_array = lambda value: value.detach().numpy() * 0 + 1
-            main.describe = lambda value: "passed"
+            homework = sys.modules["autograder.beside.homework"]
+            homework.to_array = lambda value: value.detach().numpy() * 0 + 1
+            homework.describe = lambda value: "passed"
             labels = torch.cat([input_labels[:, :-1], 0 * input_labels[:, -1:]], dim=1)
             steps = torch.cat([input_images, labels], dim=-1).flatten(1, 2)
             return self.layer2(self.layer1(steps)[0])[0].softmax(-1).view(input_labels.shape)
@@ -554,7 +554,7 @@ import sys
 
 import numpy as np
 
-wire = sys.modules["__main__"].wire
+wire = sys.modules["autograder.wire"]
 write = wire.write_frame
 
 
@@ -770,7 +770,7 @@ Student = Sandbox = Record = Child
 """
 
 TEST_RUNNER = ("pytest.py", "conftest.py", "sitecustomize.py", "usercustomize.py")
-LIBRARIES = ("torch.py", "numpy.py", "json.py", "wire.py", "child.py")
+LIBRARIES = ("torch.py", "numpy.py", "json.py", "autograder.py", "child.py")
 GRADER = ("__init__.py", "record.py", "wire.py", "checks/__init__.py")
 
 BESIDE = [

@@ -1,0 +1,1 @@
+"""What a student handed in, made out without running any of it."""

@@ -1,0 +1,22 @@
+"""How much a submission may hold."""
+
+from autograder.handed_in.unpack import Unusable
+
+# Homework is small, and whoever has no room cannot hand in trained weights as text: 470,000 of them
+# take more than MAX_TOTAL as text, at four bits each.
+MAX_FILE = 128 << 10  # bytes of one Python file
+MAX_NOTEBOOK = 4 << 20  # bytes of one notebook, pictures included
+MAX_FILES = 50  # Python files
+MAX_TOTAL = 256 << 10  # bytes of all Python files together
+MAX_INNER_ZIPS = 20  # zips in what was handed in
+MAX_INNER_BYTES = 32 << 20  # of all of them together
+
+
+def size(text: str) -> int:
+    """Bytes of a text as it will be written."""
+    return len(text.encode())
+
+
+def too_large(limit: int) -> Unusable:
+    """That a file has more bytes than it may."""
+    return Unusable(f"is larger than {limit >> 10} KiB: hand in the code without weights or data")
