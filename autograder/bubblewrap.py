@@ -7,20 +7,19 @@ from pathlib import Path
 
 from autograder import launcher
 
-ROOT = Path(__file__).resolve().parent.parent
-HIDDEN = [ROOT / name for name in (".git", "autograder", "fewshot", "solutions", "tests")]
 TMP_SIZE = 64 << 20  # bytes of each writable folder
 SHM_SIZE = 512 << 20  # bytes of /dev/shm, through which DataLoader workers send
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 SYSTEM += ("/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime", "/sys/devices/system/cpu")
 
 
-def view_of(folder: Path, images: dict[str, Path]) -> list[str]:
+def view_of(folder: Path, images: dict[str, Path], hidden: list[Path]) -> list[str]:
     """The options of `bwrap` up to the command; paths are mounted in this order.
 
     Args:
         folder: has `code` and `homework`, there as /code and /homework.
         images: what is put into /homework besides: its name there → the folder or file.
+        hidden: folders to be empty and closed, should they lie in one that is shown.
     """
     command = ["--die-with-parent", "--new-session"]
     command += ["--unshare-ipc", "--unshare-net", "--unshare-pid", "--unshare-uts"]
@@ -34,7 +33,7 @@ def view_of(folder: Path, images: dict[str, Path]) -> list[str]:
         command += ["--perms", "0755", "--dir", way]  # else closed to other users
     for path in visible:
         command += ["--ro-bind", path, path]
-    for path in HIDDEN:  # there only if the repository lies in one of those
+    for path in hidden:
         if path.is_dir() and _is_under(path, visible):
             command += ["--perms", "0000", "--tmpfs", str(path)]
     files = {f"/homework/{path.name}": path for path in (folder / "homework").iterdir()}

@@ -1,8 +1,8 @@
 """The program beside the student's code: it does what the judge asks and sends numbers back.
 
-It runs in the sandbox, in a folder with the submission and `omniglot_resized`, and beside it lie
-`wire.py` and `beside/`. It decides nothing: a submission may do to it what it likes, and the judge
-checks whatever comes up.
+It runs in the sandbox, in a folder with the submission and `omniglot_resized`; of this package only
+`wire.py` and `beside/` are there too. It decides nothing: a submission may do to it what it likes,
+and the judge checks whatever comes up.
 """
 
 import os

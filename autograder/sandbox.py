@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder import launcher
-from autograder.bubblewrap import HIDDEN, ROOT, view_of
+from autograder.bubblewrap import view_of
 from autograder.users import NoUserError, new_user, threads_of
 
 LEVELS = ("bubblewrap", "uid", "plain")
@@ -31,6 +31,8 @@ MOST_WORDS = 8192  # bytes of what is read of a launcher's stderr
 CPU_SECONDS = 3600  # of a process
 BOUNDS = [f"memory {MEMORY >> 30} GiB", f"files of {FILE_SIZE >> 20} MiB"]
 
+ROOT = Path(__file__).resolve().parent.parent
+HIDDEN = [ROOT / name for name in (".git", "autograder", "fewshot", "solutions", "tests")]
 DATA = "omniglot_resized"  # what the data is called in the child's folder
 
 LAUNCHER = [sys.executable, "-I", "-S", "-B"]
@@ -186,7 +188,7 @@ class Sandbox:
             "inside": None,
         }
         if wrapped:
-            bwrap = [shutil.which("bwrap"), *self.options, *view_of(folder, images)]
+            bwrap = [shutil.which("bwrap"), *self.options, *view_of(folder, images, HIDDEN)]
             plan["command"] = [*bwrap, *LAUNCHER, "/launcher.py"]
             plan["inside"] = enter
         else:

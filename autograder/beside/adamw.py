@@ -1,4 +1,4 @@
-"""AdamW, without what `torch.optim` brings along."""
+"""The optimizer of a training."""
 
 import torch
 

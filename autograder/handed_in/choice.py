@@ -67,6 +67,7 @@ def choose(entries: list[Entry]) -> tuple[dict[str, Entry], list[str]]:
 
 
 def match_name(entry: Entry) -> re.Match | None:
+    """The parts of a name that is meant to be hw1.py or load_data.py."""
     return ALIKE.fullmatch(entry.path.name)
 
 
@@ -77,6 +78,7 @@ def worth_of_file(entry: Entry) -> tuple:
 
 
 def is_zip(path: PurePosixPath) -> bool:
+    """Whether a name is that of a zip."""
     return path.suffix.lower() == ".zip"
 
 
@@ -86,6 +88,7 @@ def numbers(path: PurePosixPath) -> tuple[int, ...]:
 
 
 def name_missing(name: str, chosen: dict[str, Entry], entries: list[Entry]) -> list[str]:
+    """Why a wanted file was not found and what to do, a sentence each."""
     folders = {part for entry in entries for part in entry.path.parts[:-1]}
     if not chosen and any(is_zip(x.path) and any(map(is_zip, x.path.parents)) for x in entries):
         return [f"{name} holds zips within zips: hand in {BOTH} in one zip."]

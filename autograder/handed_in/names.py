@@ -10,6 +10,7 @@ def clean(name: str) -> str:
 
 
 def join(names: list[str]) -> str:
+    """Up to three names and how many more, as in a sentence."""
     shown = [clean(name) for name in names[:3]]
     if len(names) > 3:
         shown.append(f"{len(names) - 3} more")
@@ -17,4 +18,5 @@ def join(names: list[str]) -> str:
 
 
 def show_folder(folder: PurePosixPath) -> str:
+    """A folder's name, as in a sentence."""
     return f"folder {folder}" if folder.parts else "the top folder"

@@ -14,10 +14,16 @@ CELL_MAGIC = re.compile(r"%%(?!time|capture)")  # %%bash and its like: the cell 
 
 
 def is_notebook(entry: Entry) -> bool:
+    """Whether a file is a notebook by its name."""
     return ".ipynb" in entry.path.name.lower()
 
 
 def take_cells(notebook: str) -> str:
+    """The code cells of a notebook, without IPython's own commands.
+
+    Raises:
+        Unusable: it is not a notebook, or has too much code.
+    """
     try:
         cells = json.loads(notebook)["cells"]
         sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]

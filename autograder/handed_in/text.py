@@ -48,6 +48,11 @@ def read_text(entry: Entry) -> tuple[str, list[str]]:
 
 
 def decode(data: bytes) -> tuple[str, list[str]]:
+    """The text of bytes in one of many encodings, and a note about an unusual one.
+
+    Raises:
+        Unusable: they are no text.
+    """
     start = data[:20].lstrip().lower()
     for mark, kind in NOT_PYTHON.items():
         if start.startswith(mark):
@@ -66,6 +71,7 @@ def decode(data: bytes) -> tuple[str, list[str]]:
 
 
 def find_declared(data: bytes) -> list[str]:
+    """The encoding that a file declares, if it is one to trust."""
     head = data[:1000].decode("latin-1").replace("\r\n", "\n").replace("\r", "\n")
     if cookie := COOKIE.match(head):
         with suppress(LookupError):

@@ -20,7 +20,7 @@ from autograder.report import gradescope
 from autograder.seeds import stretch
 from autograder.submission import read_submission
 
-from .corpus import CORRECT, write
+from .corpus import CORRECT, named, write
 from .graded import Graded, graders
 
 PER_CHILD = 25
@@ -48,8 +48,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--only", nargs="+", help="variants (default: all)")
     arguments = parser.parse_args()
-    wanted = arguments.only
-    cases = [case for case in CORRECT if not wanted or case.name in wanted]
+    cases = named(CORRECT, arguments.only)
     seeds = range(arguments.first, arguments.first + arguments.seeds)
     gradings = wrong = 0
     with tempfile.TemporaryDirectory() as folder, graders() as pool:

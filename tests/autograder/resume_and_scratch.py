@@ -14,7 +14,7 @@ from pathlib import Path
 from autograder.grading import grade
 from autograder.record import Result, start_record
 
-from .corpus import MUTANTS, REFERENCE, write
+from .corpus import MUTANTS, REFERENCE, named, write
 from .graded import graders
 
 WAYS = ("resume", "scratch")
@@ -57,8 +57,7 @@ def main() -> None:
     one = partial(train, data=arguments.data, setting=arguments.setting)
     print("| mutant | resume | scratch | agree |\n|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as folder, graders() as pool:
-        wanted = arguments.only
-        cases = [case for case in (REFERENCE, *MUTANTS) if not wanted or case.name in wanted]
+        cases = named([REFERENCE, *MUTANTS], arguments.only)
         written = [write(case, Path(folder)) for case in cases]
         for case, results in zip(cases, pool.map(one, written), strict=True):
             if results:

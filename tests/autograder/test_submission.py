@@ -457,7 +457,7 @@ def test_files_that_are_imported_come_along_and_others_stay(tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    ["torch", "numpy", "PIL", "random", "json", "sitecustomize", "conftest", "child", "autograder"],
+    ["torch", "numpy", "PIL", "random", "json", "sitecustomize", "conftest", "child"],
 )
 @pytest.mark.parametrize("form", ["{}.py", "{}/__init__.py"])
 def test_a_file_that_hides_a_library_is_left_out(name, form, tmp_path):
@@ -465,6 +465,12 @@ def test_a_file_that_hides_a_library_is_left_out(name, form, tmp_path):
     for found in both_ways(tmp_path, {**PAIR, "hw1.py": f"import {name}\n", file: ""}):
         note = f"{file} was left out: files of that name would be imported in the place of others"
         check(found, {**PAIR, "hw1.py": f"import {name}\n"}, notes=[note])
+
+
+def test_the_kit_beside_the_homework_is_no_mistake(tmp_path):
+    kit = {"__init__.py": "", "child.py": "", "beside": {"__init__.py": "", "values.py": ""}}
+    for found in both_ways(tmp_path, {**PAIR, "autograder": kit, "fewshot": {"__init__.py": ""}}):
+        check(found, PAIR)
 
 
 @pytest.mark.parametrize(

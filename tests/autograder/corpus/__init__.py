@@ -4,7 +4,7 @@ Attacks are text. Nothing but a sandbox under test may ever run one.
 """
 
 from .attacks import ATTACKS
-from .case import PARTS, REFERENCE, STUBS, Case, write
+from .case import PARTS, REFERENCE, STUBS, Case, named, write
 from .correct import CORRECT
 from .mutants import MUTANTS
 from .unusable import UNUSABLE
@@ -18,5 +18,6 @@ __all__ = [
     "STUBS",
     "UNUSABLE",
     "Case",
+    "named",
     "write",
 ]

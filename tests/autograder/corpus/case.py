@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,6 +57,18 @@ class Case:
 
 
 REFERENCE = Case("reference")
+
+
+def named(cases: Iterable[Case], names: Iterable[str] | None) -> list[Case]:
+    """The cases of these names; all if there are none.
+
+    Raises:
+        SystemExit: no case has one of the names.
+    """
+    by_name = {case.name: case for case in cases}
+    if unknown := {*(names or by_name)} - by_name.keys():
+        raise SystemExit(f"The corpus has no {', '.join(sorted(unknown))} of this kind.")
+    return [by_name[name] for name in names or by_name]
 
 
 def stub(problem: str) -> str:
