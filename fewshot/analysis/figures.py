@@ -110,8 +110,8 @@ def add_line(axes: Axes, curve: Curve | None, label: str, number: int) -> None:
     if curve is None:
         return
     color, dashes = LINES[number]
-    marker = "o" if len(curve.steps) == 1 else ""
-    axes.plot(curve.steps, curve.mean, color=color, linestyle=dashes, marker=marker, label=label)
+    how = {"marker": "o", "clip_on": False} if len(curve.steps) == 1 else {}
+    axes.plot(curve.steps, curve.mean, color=color, linestyle=dashes, label=label, **how)
     if (curve.lowest < curve.highest).any():
         axes.fill_between(curve.steps, curve.lowest, curve.highest, color=color, alpha=0.18, lw=0)
 
