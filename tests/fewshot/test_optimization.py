@@ -189,8 +189,8 @@ def test_adapting_lowers_the_support_loss(block):
 class Plain(Reptile):
     """Reptile with plain gradient descent inside."""
 
-    def inner_optimizer(self, net):
-        return torch.optim.SGD(net.parameters(), self.rate)
+    def start(self):
+        self.optimizer = torch.optim.SGD(self.net.parameters(), self.rate)
 
 
 @pytest.mark.parametrize("spent", [0.0, 0.75])
@@ -226,6 +226,53 @@ def test_reptile_sees_each_training_image_once(episodes):
     assert [len(batch) for batch in seen] == [3] * 8
     for task in (torch.cat(seen[:4]), torch.cat(seen[4:])):
         assert len(task.unique(dim=0)) == 12
+
+
+def test_reptile_keeps_the_second_moment_from_task_to_task(episodes):
+    """Algorithm 2 with Adam written out, over two steps of two tasks with two minibatches each."""
+    learner = Reptile(WAY, SHOT, net=smooth(8).float())
+    learner.images_per_class, learner.minibatch, learner.batch = 4, 2 * WAY, 2
+    learner.start()
+    net = copy.deepcopy(learner.net)
+    weights = list(net.parameters())
+    moments = [torch.zeros_like(weight) for weight in weights]
+    inner_steps = 0
+    for spent in (0.0, 0.5):
+        state = episodes.generator.get_state()
+        images, _, classes = episodes.sequences(2, 4)
+        before = [weight.detach().clone() for weight in weights]
+        ends = []
+        for one, its in zip(images, classes, strict=True):
+            for some, their in zip(one.split(2 * WAY), its.split(2 * WAY), strict=True):
+                inner_steps += 1
+                gradients = torch.autograd.grad(F.cross_entropy(net(some), their), weights)
+                with torch.no_grad():
+                    for weight, gradient, moment in zip(weights, gradients, moments, strict=True):
+                        moment += 0.001 * (gradient**2 - moment)
+                        scale = (moment / (1 - 0.999**inner_steps)).sqrt() + 1e-8
+                        weight -= learner.rate * gradient / scale
+            ends.append([weight.detach().clone() for weight in weights])
+            with torch.no_grad():
+                for weight, old in zip(weights, before, strict=True):
+                    weight.copy_(old)
+        with torch.no_grad():
+            for weight, *ended in zip(weights, *ends, strict=True):
+                weight += (1 - spent) * (sum(ended) / 2 - weight)
+        episodes.generator.set_state(state)
+        learner.step(episodes, spent)
+        for weight, expected in zip(learner.net.parameters(), weights, strict=True):
+            torch.testing.assert_close(weight, expected, rtol=0, atol=2e-6)
+
+
+def test_what_reptile_answers_leaves_its_optimizer_alone(episodes):
+    learner = Reptile(WAY, SHOT, net=tiny().float())
+    learner.start()
+    learner.step(episodes, 0.0)
+    before = copy.deepcopy(learner.optimizer.state_dict())
+    blocks = episodes.blocks(2)
+    first = learner(*blocks)
+    torch.testing.assert_close(learner.optimizer.state_dict(), before, rtol=0, atol=0)
+    torch.testing.assert_close(learner(*blocks), first, rtol=0, atol=0)
 
 
 def test_lstm_with_its_gates_held_is_gradient_descent(block):

@@ -22,9 +22,12 @@ class Reptile(Learner):
 
         φ ← φ + ε (mean over tasks of φ̃ - φ)                          (algorithm 2)
 
-    with ε falling from 1 to 0: a step along φ - mean φ̃ in place of a gradient. No task is split
-    into support and query: a training task has more images of each class than the test task shows,
-    and each is seen once.
+    with ε falling from 1 to 0. No task is split into support and query: a training task has more
+    images of each class than the test task shows, and each is seen once.
+
+    Adam's second moment goes on from task to task, into the test tasks as well, as in the authors'
+    code. Begun anew, its first step would move every weight as far, whether its gradient says
+    anything or not.
 
     Args:
         num_classes: N of the task.
@@ -33,7 +36,7 @@ class Reptile(Learner):
     """
 
     batch = 3
-    rate = 2e-3  # of the inner Adam
+    rate = 2e-3  # of Adam
     setting = TRANSDUCTIVE
     images_per_class = 12  # of a training task
     minibatch = 10
@@ -42,62 +45,54 @@ class Reptile(Learner):
     def __init__(self, num_classes: int, num_shot: int, net: nn.Module | None = None) -> None:
         super().__init__()
         self.net = net or convolutional(num_classes, filters=64)
+        self.start()  # untrained, it answers with the same steps
 
     def start(self) -> None:
-        """Make the outer optimizer; every task has an inner one of its own."""
-        self.optimizer = torch.optim.SGD(self.net.parameters(), lr=1.0)
-
-    def inner_optimizer(self, net: nn.Module) -> torch.optim.Optimizer:
-        """Adam without momentum: what it takes from one task to the next would be noise."""
-        return torch.optim.Adam(net.parameters(), self.rate, betas=(0.0, 0.999), fused=True)
-
-    def adapted(self, batches: list[tuple[torch.Tensor, torch.Tensor]]) -> tuple[nn.Module, float]:
-        """A copy of the network after a step on each batch.
-
-        Args:
-            batches: of images [S, 784] and their classes, int64 [S].
-
-        Returns:
-            The copy, and the mean loss before the steps.
-        """
-        net = copy.deepcopy(self.net)
-        optimizer = self.inner_optimizer(net)
-        total = 0.0
-        for images, classes in batches:
-            loss = F.cross_entropy(net(images), classes)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            total += loss.item()
-        return net, total / len(batches)
+        """Make the inner optimizer, without momentum: from another task it would be noise."""
+        self.optimizer = torch.optim.Adam(
+            self.net.parameters(), self.rate, betas=(0.0, 0.999), fused=True
+        )
 
     def step(self, train: Episodes, spent: float) -> float:
         """As of `Learner`; the loss is the mean over the inner steps."""
         images, _, classes = train.sequences(self.batch, self.images_per_class)
-        nets, losses = zip(
-            *(
-                self.adapted(
-                    list(zip(one.split(self.minibatch), its.split(self.minibatch), strict=True))
-                )
-                for one, its in zip(images, classes, strict=True)
-            ),
-            strict=True,
-        )
-        adapted = zip(*(net.parameters() for net in nets), strict=True)
+        weights = list(self.net.parameters())
+        before = [weight.detach().clone() for weight in weights]
+        total = [torch.zeros_like(weight) for weight in weights]
+        losses = []
+        for one, its in zip(images, classes, strict=True):
+            for some, their in zip(
+                one.split(self.minibatch), its.split(self.minibatch), strict=True
+            ):
+                losses.append(inner_step(self.net, self.optimizer, some, their))
+            with torch.no_grad():
+                for weight, old, sum_ in zip(weights, before, total, strict=True):
+                    sum_ += weight
+                    weight.copy_(old)
         with torch.no_grad():
-            for weight, theirs in zip(self.net.parameters(), adapted, strict=True):
-                weight.grad = weight - torch.stack(theirs).mean(0)
-        self.optimizer.param_groups[0]["lr"] = 1 - spent
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+            for weight, sum_ in zip(weights, total, strict=True):
+                weight.lerp_(sum_ / self.batch, 1 - spent)
         return sum(losses) / len(losses)
 
     def forward(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """As of `Learner`. A copy is adapted to each task, under `torch.no_grad` as well."""
         answers = []
         for support, told, query in tasks(images, labels):
+            net, optimizer = copy.deepcopy((self.net, self.optimizer))
             with torch.enable_grad():
-                net, _ = self.adapted([(support, told.argmax(-1))] * self.test_steps)
+                for _ in range(self.test_steps):
+                    inner_step(net, optimizer, support, told.argmax(-1))
             with torch.no_grad():
                 answers.append(net(query))
         return on_query_row(torch.stack(answers), images.shape[1] - 1)
+
+
+def inner_step(
+    net: nn.Module, optimizer: torch.optim.Optimizer, images: torch.Tensor, classes: torch.Tensor
+) -> float:
+    """One step on images [S, 784] and their classes, int64 [S]; the loss before it."""
+    loss = F.cross_entropy(net(images), classes)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
