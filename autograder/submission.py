@@ -13,7 +13,7 @@ from pathlib import Path
 from autograder.handed_in.choice import BOTH, WANTED, choose, is_zip, name_missing
 from autograder.handed_in.companions import read_companions
 from autograder.handed_in.names import clean, join
-from autograder.handed_in.sizes import MAX_INNER_BYTES, MAX_INNER_ZIPS
+from autograder.handed_in.sizes import MAX_INNER_BYTES, MAX_INNER_ZIPS, MAX_PACKED, packed
 from autograder.handed_in.syntax import parse
 from autograder.handed_in.text import read_text
 from autograder.handed_in.unpack import (
@@ -131,6 +131,7 @@ def list_inner_zips(entries: list[Entry], left_out: LeftOut) -> tuple[list[Entry
 
 
 def read_chosen(chosen: dict[str, Entry], submission: Submission) -> None:
+    room = MAX_PACKED
     for wanted, entry in chosen.items():
         name = clean(entry.path.name)
         if name != wanted:
@@ -139,6 +140,12 @@ def read_chosen(chosen: dict[str, Entry], submission: Submission) -> None:
             text, notes = read_text(entry)
             if not text.strip():
                 raise Unusable("is empty: hand in the file with your code")
+            if packed(text) > room:
+                raise Unusable(
+                    f"holds more than {room >> 10} KiB even when it is compressed, as weights or "
+                    "data do: hand in the code without them"
+                )
+            room -= packed(text)
         except Unusable as error:
             submission.problems.append(f"{name} {error}.")
             continue

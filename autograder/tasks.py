@@ -1,7 +1,7 @@
 """What a sampler drew, as the judge sees it: every image is looked up in the data by its pixels."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -102,6 +102,11 @@ class Tasks:
     def size(self) -> str:
         """K and N in words."""
         return f"K = {self.shot}, N = {self.way}"
+
+    def where(self, those: np.ndarray) -> "Tasks":
+        """Some of the tasks: bool [T]."""
+        kept = self.bits[those], self.grey[those], self.labels[those]
+        return replace(self, **dict(zip(("bits", "grey", "labels"), kept, strict=True)))
 
     def picture(self, wrong: np.ndarray, caption: str) -> Task:
         """The first task in which bool `wrong` [T, K+1, N] marks a cell, to look at."""

@@ -1,6 +1,7 @@
 """What a submission stopped with, and where."""
 
 import os
+import sys
 import traceback
 
 from autograder.beside import HOME
@@ -11,7 +12,7 @@ INSIDE = f"{HOME}{os.sep}"
 
 def where(error):
     """(file, line) of the deepest line of the submission in a traceback."""
-    frames = traceback.extract_tb(error.__traceback__)
+    frames = traceback.extract_tb(error.__traceback__, limit=sys.maxsize)
     for frame in reversed(frames):
         if frame.filename.startswith(INSIDE):
             return frame.filename.removeprefix(INSIDE), frame.lineno
@@ -28,5 +29,5 @@ def summary(error):
 
 def raised_by_submission(error):
     """Whether a line of the submission raised it, and no library."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return frames[-1].filename.startswith(INSIDE)
+    frames = traceback.extract_tb(error.__traceback__, limit=-1)
+    return bool(frames) and frames[-1].filename.startswith(INSIDE)

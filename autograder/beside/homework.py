@@ -4,6 +4,7 @@ import os
 import random
 import sys
 import time
+import warnings
 from contextlib import suppress
 from itertools import islice
 
@@ -92,10 +93,12 @@ class Homework:
         self.generators.clear()
         generator = self.generator(header["shot"], header["way"], "train")
         seed_everything(header["seed"])
-        loader = DataLoader(
-            generator, batch_size=header["batch_size"], num_workers=header["workers"]
-        )
-        (batch,) = islice(loader, 1)
+        with warnings.catch_warnings():  # on a machine of one core two workers are too many
+            warnings.filterwarnings("ignore", message="This DataLoader will create")
+            loader = DataLoader(
+                generator, batch_size=header["batch_size"], num_workers=header["workers"]
+            )
+            (batch,) = islice(loader, 1)
         return {}, self.stack([[to_array(part) for part in batch]])
 
     def model(self, header, arrays):
@@ -176,7 +179,8 @@ class Homework:
             update(rate * min(step / rise, (steps - step + 1) / (steps - rise + 1)))
             losses.append(loss.item())
             if step in header["keep"]:
-                out |= {f"{step}.{name}": to_array(value) for name, value in weights.items()}
+                # Copies, for the optimizer writes into the weights themselves.
+                out |= {f"{step}.{name}": to_array(w).copy() for name, w in weights.items()}
             if time.monotonic() - reported > PROGRESS:
                 reported = time.monotonic()
                 self.report(step, steps)

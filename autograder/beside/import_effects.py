@@ -4,13 +4,37 @@ import ast
 
 ASSIGNMENT = ast.Assign | ast.AnnAssign
 DEFINITION = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+TRAINING = {"backward", "step", "parse_args", "parse_known_args", "DataLoader", "input"}  # calls
 
 
 def runs_something(statement, tree):
     """Whether a statement of a file calls the file's own functions, as `main()` or a loop does."""
     active = ast.Expr | ast.For | ast.While | ast.If | ast.With | ast.Try
-    guard = isinstance(statement, ast.If) and "__name__" in map(name_of, ast.walk(statement.test))
+    guard = any("__name__" in map(name_of, ast.walk(test)) for test in conditions(statement))
     return isinstance(statement, active) and not guard and bool(called(statement, tree))
+
+
+def trains(statement, tree):
+    """Whether a statement, or what it calls of the file, looks like a training or a command line.
+
+    Everything else that runs at import is let run: functions may need what it does.
+    """
+    parts = [statement]
+    for part in parts:  # grows meanwhile
+        names = {name_of(x.func) for x in ast.walk(part) if isinstance(x, ast.Call)}
+        mine = [x for x in tree.body if isinstance(x, DEFINITION) and x.name in names]
+        parts += [x for x in mine if x not in parts]
+    calls = [x.func for part in parts for x in ast.walk(part) if isinstance(x, ast.Call)]
+    return bool(TRAINING & {getattr(x, "attr", name_of(x)) for x in calls})
+
+
+def conditions(statement):
+    """What decides whether a part of a statement runs, of `if` and of `and` alike."""
+    for node in ast.walk(statement):
+        if isinstance(node, ast.If | ast.IfExp):
+            yield node.test
+        elif isinstance(node, ast.BoolOp):
+            yield node
 
 
 def fills_something(statement, tree):
@@ -78,21 +102,31 @@ def name_of(node):
 def does_without(tree, line):
     """Whether the import in a line is tried, and the file does without the library.
 
-    A file does if what follows `except ImportError:` gives it what it would have imported, or if
-    nothing else needs that.
+    A file does if what follows `except ImportError:` returns, or gives it what it would have
+    imported, or lines before have, or if nothing else needs that. So it does where the import is
+    in a `with suppress(ImportError)`.
     """
     for part in ast.walk(tree):
+        if isinstance(part, ast.With) and within(line, part.body):
+            kinds = [x.context_expr for x in part.items if isinstance(x.context_expr, ast.Call)]
+            if any(catches_missing(argument) for kind in kinds for argument in kind.args):
+                return True
         if not isinstance(part, ast.Try) or not within(line, part.body):
             continue
         handlers = [x for x in part.handlers if x.type is None or catches_missing(x.type)]
         if not handlers or any(map(gives_up, handlers)):
             continue
         tried = set().union(*map(imported, part.body))
-        wanted = tried.union(*map(bound, part.body))
+        wanted = tried.union(*map(bound, [*part.body, *part.orelse]))
+        leaves = any(isinstance(x, ast.Return | ast.Continue) for h in handlers for x in h.body)
+        earlier = (
+            x for x in ast.walk(tree) if isinstance(x, ASSIGNMENT) and x.lineno < part.lineno
+        )
+        before = set().union(*map(defined, earlier))
         instead = set().union(*(defined(x) for handler in handlers for x in handler.body))
         inside = {id(x) for x in ast.walk(part)}
         used = {name_of(x) for x in ast.walk(tree) if id(x) not in inside}
-        if wanted & instead or not tried & used:
+        if wanted & (instead | before) or leaves or not tried & used:
             return True
     return False
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from autograder.beside import stand_in
 from autograder.beside.errors import summary, where
-from autograder.beside.import_effects import fills_something, runs_something
+from autograder.beside.import_effects import fills_something, runs_something, trains
 
 HERE = Path(__file__).parent
 
@@ -24,6 +24,7 @@ def load_file(path, only_definitions, notes):
         statement
         for statement in tree.body
         if runs_something(statement, tree)
+        and (only_definitions or trains(statement, tree))
         and (only_definitions or not fills_something(statement, tree))
     ]
     tree.body = [statement for statement in tree.body if statement not in left_out]

@@ -73,6 +73,8 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def find_spec(self, name, path=None, target=None):
         frame = sys._getframe(1)
         while frame and frame.f_code.co_filename.startswith("<frozen importlib"):
+            if frame.f_code.co_filename == "<frozen importlib.util>":
+                return None  # whoever asks whether it is there is told that it is not
             frame = frame.f_back
         if not frame or not frame.f_code.co_filename.startswith(self.folder):
             return None

@@ -86,7 +86,8 @@ def test_gradient(context):
         if not math.isclose(slope, length, rel_tol=TOLERANCE):
             raise Failure(
                 "A small step along the gradient should change the predictions as much as the "
-                "gradient says; it does not, as if the graph were cut somewhere in forward."
+                "gradient says; it does not, as where the graph is cut in forward, or numbers are "
+                "rounded or far too large."
             )
 
 

@@ -70,7 +70,7 @@ def test_support_order(tasks):
 
 
 def test_loader(context):
-    """A DataLoader stacks tasks, in this process and in workers."""
+    """A DataLoader stacks different tasks, in this process and in workers."""
     for workers in (0, 2):
         header = {"shot": 1, "way": 3, "batch_size": 4, "workers": workers}
         _, given = context.student.ask("batch", header)
@@ -79,4 +79,10 @@ def test_loader(context):
             raise Failure(
                 f"A batch of 4 tasks should have the shapes [4, 2, 3, 784] and [4, 2, 3, 3]; with "
                 f"{workers} workers it has {' and '.join(str(shape[1:]) for shape in shapes)}."
+            )
+        tasks = given["images"][0]
+        if (tasks == tasks[0]).all():
+            raise Failure(
+                "The tasks of a batch should be drawn one by one; all 4 are the same one, with "
+                f"{workers} workers."
             )

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 from autograder.handed_in.names import clean, join, show_folder
 from autograder.handed_in.notebook import is_notebook
+from autograder.handed_in.sizes import MAX_FILE
 from autograder.handed_in.unpack import Entry, Unusable
 
 WANTED = ("hw1.py", "load_data.py")
@@ -32,7 +33,9 @@ def choose(entries: list[Entry]) -> tuple[dict[str, Entry], list[str]]:
 
     def worth_of_folder(folder: PurePosixPath) -> tuple:
         scripts = sum(not is_notebook(files[0]) for files in folders[folder].values())
-        return len(folders[folder]), scripts, -len(folder.parts), numbers(folder), str(folder)
+        answered = sum(not has_stub(files[0]) for files in folders[folder].values())
+        depth, name = -len(folder.parts), str(folder)
+        return len(folders[folder]), scripts, answered, depth, numbers(folder), name
 
     chosen, notes, owners = {}, [], set()
     for wanted in WANTED:
@@ -75,6 +78,14 @@ def worth_of_file(entry: Entry) -> tuple:
     """Scripts before notebooks, the exact name before others, then the highest number."""
     exact = entry.path.stem in ("hw1", "load_data")
     return not is_notebook(entry), exact, numbers(entry.path), entry.path.name
+
+
+def has_stub(entry: Entry) -> bool:
+    """Whether a file still has a stub of the starter's."""
+    try:
+        return b'raise NotImplementedError("Problem' in entry.read(MAX_FILE)
+    except Unusable:
+        return False
 
 
 def is_zip(path: PurePosixPath) -> bool:

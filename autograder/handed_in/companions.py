@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import PurePosixPath
 
 from autograder.handed_in.names import clean
-from autograder.handed_in.sizes import MAX_FILES, MAX_TOTAL, size
+from autograder.handed_in.sizes import MAX_FILES, MAX_PACKED, MAX_TOTAL, packed, size
 from autograder.handed_in.syntax import parse
 from autograder.handed_in.text import read_text
 from autograder.handed_in.unpack import Entry, LeftOut, Unusable
@@ -23,7 +23,10 @@ LIBRARIES = {
 }
 IMPORTERS = ("import_module", "__import__")
 HIDES = "files of that name would be imported in the place of others, so rename them"
-CROWDED = f"a submission has room for {MAX_FILES} Python files with {MAX_TOTAL >> 10} KiB together"
+CROWDED = (
+    f"a submission has room for {MAX_FILES} Python files with {MAX_TOTAL >> 10} KiB together, and "
+    f"{MAX_PACKED >> 10} KiB when they are compressed"
+)
 
 
 def read_companions(
@@ -38,6 +41,7 @@ def read_companions(
     by_name = group_by_name(companions, left_out)
     texts, seen = list(files.values()), set()
     room, tried = MAX_TOTAL - sum(map(size, texts)), len(texts)
+    packed_room = MAX_PACKED - sum(map(packed, texts))
     for text in texts:  # grows meanwhile
         found = [path for name in find_imports(text) for path in by_name.get(name, [])]
         for path in dict.fromkeys(found):
@@ -53,11 +57,11 @@ def read_companions(
             except Unusable as error:
                 notes.append(f"{clean(str(path))} {error}.")
                 continue
-            needed = size(code)
-            if needed > room:
+            if size(code) > room or packed(code) > packed_room:
                 left_out[CROWDED].append(str(path))
                 continue
-            room -= needed
+            room -= size(code)
+            packed_room -= packed(code)
             texts.append(code)
             files[str(path)] = code
             notes.extend(f"{clean(str(path))} {note}." for note in odd)

@@ -104,7 +104,7 @@ def list_zip(file: BinaryIO, left_out: LeftOut) -> list[Entry]:
         kind = stat.S_IFMT(info.external_attr >> 16)
         if path.is_absolute() or ".." in path.parts or name[1:2] == ":":
             left_out[OUTSIDE].append(info.filename)
-        elif name.endswith("/") or is_ignored(path):
+        elif name.endswith("/") or kind == stat.S_IFDIR or is_ignored(path):
             continue
         elif kind == stat.S_IFLNK:
             left_out[LINK].append(name)

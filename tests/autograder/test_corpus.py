@@ -89,6 +89,33 @@ def test_the_injected_mistake_is_named(mutants):
     assert len(missed) <= 0.1 * len(known), missed
 
 
+LOSE_NO_MORE = {
+    "sampler_characters_repeated": {"sampler/distinct_characters"},
+    "sampler_query_never_in_its_place": {"sampler/query_order"},
+    "sampler_numbered_anew_in_each_task": {"sampler/support_order"},
+    "sampler_one_task_for_ever": {"sampler/loader"},
+    "forward_lstm_of_two_layers": {"forward/value", "forward/gradient"},
+    "loss_log_of_softmax_and_very_little": {"loss/value"},
+}
+
+
+@pytest.mark.parametrize("name", LOSE_NO_MORE)
+def test_a_mutant_loses_no_other_check(name, mutants):
+    assert lost(mutants[name]) == LOSE_NO_MORE[name], mutants[name].texts()
+
+
+def test_no_mistake_is_named_that_was_not_made(mutants):
+    for case in MUTANTS:
+        if case.name in LOSE_NO_MORE and not case.mistake:
+            assert mutants[case.name].mistakes() == set(), mutants[case.name].texts()
+
+
+def test_random_predictions_are_called_so(mutants):
+    said = mutants["forward_dropout"].texts()
+    assert "the second time they are others" in said
+    assert "mixed up" not in said
+
+
 def test_every_check_kills_something(mutants, unusable):
     checks = {test["extra_data"]["check"] for test in mutants[MUTANTS[0].name].record["tests"]}
     killed = {

@@ -17,6 +17,8 @@ import torch
 from autograder.context import Context
 from autograder.judge import Failure, NotGraded
 from autograder.layout import Layout, Weights
+from autograder.mistakes.hidden.sampler import query_places
+from autograder.mistakes.sampler import ordered
 from autograder.record import Curve
 from autograder.secret import secret_tasks
 from autograder.starter import starter_texts
@@ -50,7 +52,7 @@ def test_accuracy(context, setting, check, failed, show):
         raise NotGraded("Not graded: --train off leaves the training out.")
     numbers = " and ".join(one.number for one in failed)
     first = f" This check is waiting for {numbers}: mend that first." if failed else ""
-    if context.never_shuffles:
+    if context.never_shuffles or unshuffled(context, check.settings):
         raise Failure(
             "Where the query row is not shuffled a network learns places instead of characters, "
             f"so this was not tried.{first}"
@@ -74,6 +76,15 @@ def test_accuracy(context, setting, check, failed, show):
         raise Failure(f"The query accuracy should pass {threshold:.2f}; it is {said}.{first}")
 
 
+def unshuffled(context: Context, settings: dict) -> bool:
+    """Whether 40 training tasks have the query row in the order of the support row, all of them.
+
+    With N = 2 a correct sampler's have with a probability of 1e-12.
+    """
+    tasks = context.draw(settings["shot"], settings["way"], "train", 40)
+    return bool(ordered(query_places(tasks)).all())
+
+
 def learn(context: Context, setting: str, settings: dict, number: int, resume: bool) -> Curve:
     """Train once, from the checkpoint or from the start, and measure on the way and at the end."""
     shot, way = settings["shot"], settings["way"]
@@ -89,6 +100,8 @@ def learn(context: Context, setting: str, settings: dict, number: int, resume: b
 
     shapes = {name: w.shape for name, w in hw1.MANN(way, shot + 1, HIDDEN).state_dict().items()}
     learnt = {step: weights_at(values, step, shapes, context.layout) for step in keep}
+    if all(torch.equal(learnt[keep[0]][name], learnt[keep[-1]][name]) for name in shapes):
+        raise Failure("The weights should change in training; they are the same at every step.")
     if start:
         learnt = {0: start} | learnt
     counts = dict.fromkeys(learnt, ON_THE_WAY) | {keep[-1]: AT_THE_END}
@@ -116,7 +129,7 @@ def train(
     context: Context, shot: int, way: int, plan: dict, keep: list[int], start: Weights | None
 ) -> dict[str, np.ndarray]:
     """Let the submission train; its losses, and its weights at the steps to keep."""
-    seen = context.draw(shot, way, "train", 20)
+    seen = context.draw(shot, way, "train", 40)
     header = {"shot": shot, "way": way, "hidden": HIDDEN, "keep": keep}
     header |= {"rise": round(RISE * plan["steps"]), "seed": context.student.seed + plan["number"]}
     header |= {"steps": plan["steps"], "batch": plan["batch"], "learning_rate": plan["rate"]}

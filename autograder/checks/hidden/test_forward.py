@@ -38,8 +38,7 @@ def cases(context) -> list[ForwardCase]:
         random = context.random(2, number)
         weights = make_weights(way, random)
         tasks = [make_tasks(batch, shot, way, random) for _ in range(2)]
-        answer, values = ask_forward(context, shot, way, tasks, weights, training=number % 2 == 0)
-        expect_layers(answer)
+        _, values = ask_forward(context, shot, way, tasks, weights, training=number % 2 == 0)
         models = [ours(weights, shot, way, layout) for layout in LAYOUTS]
         answered = [torch.tensor(values[f"predictions{call}"]) for call in range(len(tasks))]
         cases.append(ForwardCase(models, tasks, answered))
@@ -105,6 +104,9 @@ def test_value(cases, layout, context):
     if layout:
         expect_any_batch(context, layout)
         return
+    random = context.random(10)
+    tasks = make_tasks(1, 1, 3, random)
+    expect_layers(ask_forward(context, 1, 3, [tasks], make_weights(3, random))[0])
     number = most_agree(cases)
     if all(agrees(case, LAYOUTS[number], number) for case in cases):
         raise Failure(
@@ -211,7 +213,13 @@ def test_batch(context, influences):
     random = context.random(7)
     weights = make_weights(3, random)
     images, labels = make_tasks(3, 1, 3, random)
-    together = predict(context, 1, 3, (images, labels), weights)
+    _, values = ask_forward(context, 1, 3, [(images, labels)] * 2, weights)
+    together, again = (torch.tensor(values[f"predictions{call}"]) for call in range(2))
+    if not close(again, together):
+        raise Failure(
+            "The same network should give a batch the same predictions whenever it is asked; the "
+            "second time they are others."
+        )
     for task in range(3):
         one = images[task : task + 1], labels[task : task + 1]
         alone = predict(context, 1, 3, one, weights)

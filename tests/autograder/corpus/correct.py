@@ -600,6 +600,35 @@ WHOLE_FILES = [
         ("reshape(K + 1, N, self.dim_input)", "reshape(K + 1, N, PIXELS)"),
     ),
     sampler(
+        "table_filled_by_calls_in_a_call",
+        (
+            CLASS_1,
+            "ONE_HOT = {}\n\n\ndef one(n):\n    ONE_HOT[n] = np.eye(n, dtype=np.float32)\n\n\n"
+            "def fill(upto):\n    for n in range(1, upto):\n        one(n)\n\n\n"
+            f"fill(40)\n\n\n{CLASS_1}",
+        ),
+        ("np.eye(N, dtype=np.float32)[", "ONE_HOT[N]["),
+    ),
+    sampler(
+        "object_filled_by_a_call",
+        (
+            CLASS_1,
+            "class Config:\n    pass\n\n\ndef fill(config):\n    config.pixels = 784\n\n\n"
+            f"CONFIG = Config()\nfill(CONFIG)\n\n\n{CLASS_1}",
+        ),
+        ("reshape(K + 1, N, self.dim_input)", "reshape(K + 1, N, CONFIG.pixels)"),
+    ),
+    sampler(
+        "booleans_compared",
+        (
+            CLASS_1,
+            "def read_ink(filename):\n"
+            "    return (iio.imread(filename) != 1).astype(np.float32).reshape(-1)\n\n\n"
+            f"{CLASS_1}",
+        ),
+        ("self.image_file_to_array(files[n][k], self.dim_input)", "read_ink(files[n][k])"),
+    ),
+    sampler(
         "threads_of_its_own",
         (IMPORTS_1, f"{IMPORTS_1}from concurrent.futures import ThreadPoolExecutor\n"),
         (CONSTRUCTOR_1, f"        self.pool = ThreadPoolExecutor(max_workers=4)\n{CONSTRUCTOR_1}"),
@@ -612,6 +641,62 @@ WHOLE_FILES = [
             flat = self.pool.map(lambda f: self.image_file_to_array(f, 784), sum(grid, []))
             labels = np.stack([np.eye(N)] * (K1 - 1) + [np.eye(N)[order]]).astype(np.float32)
             return np.stack(list(flat)).reshape(K1, N, 784), labels
+        """,
+    ),
+    model(
+        "method_attached_by_a_call",
+        (
+            "# From here on everything is given.\n",
+            "def attach(kind, function):\n    setattr(kind, function.__name__, function)\n\n\n"
+            "def forward(self, input_images, input_labels):\n"
+            "    hidden = torch.cat([input_labels[:, :-1], 0 * input_labels[:, -1:]], dim=1)\n"
+            "    steps = torch.cat([input_images, hidden], dim=-1).flatten(1, 2)\n"
+            "    return self.layer2(self.layer1(steps)[0])[0].view(input_labels.shape)\n\n\n"
+            "attach(MANN, forward)\n",
+        ),
+        forward="raise AssertionError",
+    ),
+    model(
+        "library_asked_for_in_many_ways",
+        (
+            IMPORTS_2,
+            f"{IMPORTS_2}import importlib.util\nfrom contextlib import suppress\n\n"
+            'FOUND = importlib.util.find_spec("einops") is not None\n'
+            "if FOUND:\n    import einops\n"
+            "try:\n    import einops\nexcept ImportError:\n    USE = False\n"
+            "else:\n    USE = True\n"
+            "jax = None\ntry:\n    import jax\nexcept ImportError:\n    print('no jax')\n"
+            "rearrange = None\nwith suppress(ImportError):\n    from einops import rearrange\n\n\n"
+            "def flat(x):\n    try:\n        from einops import rearrange\n"
+            "    except ImportError:\n        return x.flatten(1, 2)\n"
+            '    return rearrange(x, "b k n c -> b (k n) c")\n\n\n',
+        ),
+        forward="""
+            hidden = torch.cat([input_labels[:, :-1], 0 * input_labels[:, -1:]], dim=1)
+            steps = torch.cat([input_images, hidden], dim=-1)
+            if FOUND or USE:
+                steps = einops.rearrange(steps, "b k n c -> b (k n) c")
+            elif jax is not None or rearrange is not None:
+                steps = rearrange(steps, "b k n c -> b (k n) c")
+            else:
+                steps = flat(steps)
+            return self.layer2(self.layer1(steps)[0])[0].view(input_labels.shape)
+        """,
+    ),
+    model(
+        "device_chosen_in_two_lines_and_a_script",
+        (
+            "class MANN(nn.Module):",
+            'device = "cuda"\nif not torch.cuda.is_available():\n    device = "cpu"\n\n\n'
+            "@torch.jit.script\ndef blank(labels: torch.Tensor) -> torch.Tensor:\n"
+            "    return torch.cat([labels[:, :-1], torch.zeros_like(labels[:, -1:])], dim=1)\n\n\n"
+            "class MANN(nn.Module):",
+        ),
+        forward="""
+            steps = torch.cat([input_images, blank(input_labels)], dim=-1).flatten(1, 2)
+            state = torch.zeros(1, len(steps), self.layer1.hidden_size, device=device)
+            memory, _ = self.layer1(steps, (state, state))
+            return self.layer2(memory)[0].view(input_labels.shape)
         """,
     ),
     Case(

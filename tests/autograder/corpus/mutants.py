@@ -94,6 +94,25 @@ SAMPLER = [
         """,
         mistake="class_major",
     ),
+    sampler(
+        "query_never_in_its_place",
+        (
+            QUERY,
+            "next(p for p in iter(lambda: random.sample(range(N), N), 0) "
+            "if all(i != place for place, i in enumerate(p)))",
+        ),
+    ),
+    sampler(
+        "numbered_anew_in_each_task",
+        at_the_end("labels = labels[..., np.random.permutation(N)]"),
+    ),
+    sampler(
+        "one_task_for_ever",
+        (
+            "            yield self._sample()",
+            "            yield self.__dict__.setdefault('t', self._sample())",
+        ),
+    ),
     sampler("labels_reversed", (ONE_HOT, f"{ONE_HOT}[..., ::-1].copy()")),
     sampler(
         "arrays_used_again",
@@ -342,6 +361,14 @@ SAMPLER = [
 ]
 
 FORWARD = [
+    forward(
+        "lstm_of_two_layers",
+        ("hidden_dim, batch_first=True)\n", "hidden_dim, num_layers=2, batch_first=True)\n"),
+    ),
+    forward(
+        "dropout",
+        (MEMORY, f"{MEMORY}        memory = F.dropout(memory, 0.1)\n"),
+    ),
     forward(
         "images_divided_by_255",
         (STEPS, STEPS.replace("input_images", "input_images / 255")),
@@ -737,6 +764,10 @@ LOSS = [
     loss(
         "logits_clipped",
         "return F.cross_entropy(q.clamp(-10, 10).flatten(0, 1), y.flatten(0, 1))",
+    ),
+    loss(
+        "log_of_softmax_and_very_little",
+        "return -(y * torch.log(q.softmax(-1) + 1e-30)).sum(-1).mean()",
     ),
     loss(
         "log_of_softmax_and_a_little",

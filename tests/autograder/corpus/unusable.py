@@ -1,6 +1,8 @@
 """Submissions that cannot be taken as they are. Each gets a sentence, and what can be graded is."""
 
+import base64
 import json
+import random
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -124,6 +126,12 @@ FILES = [
         files={"hw1.py": b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<</Type/Catalog>>\nendobj\n\0"},
         graded=SAMPLER,
         says="hw1.py",
+    ),
+    Case(
+        "weights_as_text",
+        files={"hw1.py": f"WEIGHTS = {base64.b85encode(random.Random(1).randbytes(40_000))}\n"},
+        graded=SAMPLER,
+        says="even when it is compressed",
     ),
     Case("notebook", build=notebook, says="ipynb"),
     Case("folder_in_a_folder", build=nested),
