@@ -134,6 +134,18 @@ TREES = {
         [],
         ["The files of the top folder were taken, not those of folder old."],
     ),
+    "the starter beside the answers": (
+        {
+            "answers": PAIR,
+            "starter": {
+                "hw1.py": f'{A}    raise NotImplementedError("Problem 2a is not filled in")\n',
+                "load_data.py": f'{B}    raise NotImplementedError("Problem 1 is not filled in")\n',
+            },
+        },
+        PAIR,
+        [],
+        ["The files of folder answers were taken, not those of folder starter."],
+    ),
     "half of it above the whole": (
         {"hw1.py": "", "code": PAIR},
         PAIR,
@@ -619,6 +631,16 @@ def test_links_and_pipes_in_a_zip_are_left_out(kind, why, tmp_path):
         archive.writestr(info, "/etc/passwd")
     found = read_submission(tmp_path / "in.zip")
     check(found, {"load_data.py": B}, ["hw1.py is missing"], [why])
+
+
+def test_a_folder_in_a_zip_without_a_slash_is_no_file(tmp_path):
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        info = zipfile.ZipInfo("work")
+        info.external_attr = (stat.S_IFDIR | 0o755) << 16
+        archive.writestr(info, "")
+        for name, text in PAIR.items():
+            archive.writestr(f"work/{name}", text)
+    check(read_submission(tmp_path / "in.zip"), PAIR)
 
 
 @pytest.mark.parametrize("target", ["../secret.py", "load_data.py", "hw1.py", "nowhere"])

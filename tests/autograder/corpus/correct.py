@@ -665,7 +665,7 @@ WHOLE_FILES = [
             "if FOUND:\n    import einops\n"
             "try:\n    import einops\nexcept ImportError:\n    USE = False\n"
             "else:\n    USE = True\n"
-            "jax = None\ntry:\n    import jax\nexcept ImportError:\n    print('no jax')\n"
+            "jax = None\ntry:\n    import jax\nexcept ImportError:\n    pass\n"
             "rearrange = None\nwith suppress(ImportError):\n    from einops import rearrange\n\n\n"
             "def flat(x):\n    try:\n        from einops import rearrange\n"
             "    except ImportError:\n        return x.flatten(1, 2)\n"

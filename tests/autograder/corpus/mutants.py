@@ -366,10 +366,6 @@ FORWARD = [
         ("hidden_dim, batch_first=True)\n", "hidden_dim, num_layers=2, batch_first=True)\n"),
     ),
     forward(
-        "dropout",
-        (MEMORY, f"{MEMORY}        memory = F.dropout(memory, 0.1)\n"),
-    ),
-    forward(
         "images_divided_by_255",
         (STEPS, STEPS.replace("input_images", "input_images / 255")),
         mistake="divided_by_255",

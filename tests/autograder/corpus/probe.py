@@ -112,7 +112,9 @@ def probe_sampler(make, images_of: dict) -> None:
     assert len(splits[1]) == 100, "whole_split"
     for i in range(3):
         assert not splits[i] & splits[i - 1], "split"
-    assert len([*itertools.islice(make(N, K + 1, "train"), 3)]) == 3, "endless"
+    first, *others = itertools.islice(make(N, K + 1, "train"), 3)
+    assert len(others) == 2, "endless"
+    assert not all(np.array_equal(first[0], other[0]) for other in others), "drawn_anew"
 
 
 def network(lstms, images, labels, label_first, scale, by_class):
@@ -154,6 +156,7 @@ def probe_forward(mann, scales) -> None:
     for B, K, N in ((3, 2, 3), (1, 1, 2), (4, 3, 5)):
         model = mann(N, K + 1, 16)
         lstms = [module for module in model.modules() if isinstance(module, torch.nn.LSTM)]
+        assert all(lstm.num_layers == 1 for lstm in lstms), "layers"
         twins = [torch.nn.LSTM(x.input_size, x.hidden_size, batch_first=True) for x in lstms]
         for twin, lstm in zip(twins, lstms, strict=True):
             twin.load_state_dict(lstm.state_dict())
@@ -195,7 +198,11 @@ def probe_loss(mann) -> None:
         gradient = torch.zeros_like(preds)
         gradient[:, -1] = (shares - labels[:, -1]).float() / (B * N)
         assert close(torch.autograd.grad(loss, preds)[0], gradient), "gradient"
-        assert model.loss_function(preds.detach() * 1000, labels).isfinite(), "finite"
+        far = preds.detach() * 1000
+        loss = model.loss_function(far, labels)
+        assert loss.isfinite(), "finite"
+        right = -(labels[:, -1] * far[:, -1].double().log_softmax(-1)).sum() / (B * N)
+        assert close(loss.double(), right), "value_far"
 
 
 def scales(make) -> tuple[int, ...]:
