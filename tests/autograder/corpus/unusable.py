@@ -258,7 +258,7 @@ if __name__ == "__main__":
     hw1("class_of_nothing", "torch.nn.Module", "class MANN(nn.Module):", "class MANN:"),
     hw1(
         "long_condition",
-        "hw1.py",
+        "",
         "class MANN(",
         f"def log():\n    pass\n\n\nif {' + '.join('1' * 500)}:\n    log()\n\n\nclass MANN(",
         graded=PARTS,
