@@ -20,13 +20,15 @@ def load_file(path, only_definitions, notes):
     name = path.stem
     text = path.read_text(encoding="utf-8")
     tree = ast.parse(text, str(path))
-    left_out = [
-        statement
-        for statement in tree.body
-        if runs_something(statement, tree)
-        and (only_definitions or trains(statement, tree))
-        and (only_definitions or not fills_something(statement, tree))
-    ]
+
+    def stays_out(statement):
+        if not runs_something(statement, tree):
+            return False
+        return only_definitions or (
+            trains(statement, tree) and not fills_something(statement, tree)
+        )
+
+    left_out = [statement for statement in tree.body if stays_out(statement)]
     tree.body = [statement for statement in tree.body if statement not in left_out]
     for statement in left_out:
         first = text.split("\n")[statement.lineno - 1].strip()
