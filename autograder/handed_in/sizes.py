@@ -6,7 +6,7 @@ from autograder.handed_in.unpack import Unusable
 
 # Homework is small, and whoever has no room cannot hand in trained weights as text. Code shrinks to
 # a third when it is compressed and weights do not, so MAX_PACKED has room for three times the kit's
-# own two files, and for 40,000 weights at four bits each, of the 530,000 that a network has.
+# own two files, and for 40,000 weights at four bits each, of the 470,000 that a network has.
 MAX_FILE = 128 << 10  # bytes of one Python file
 MAX_NOTEBOOK = 4 << 20  # bytes of one notebook, pictures included
 MAX_FILES = 50  # Python files
