@@ -140,12 +140,13 @@ def read_chosen(chosen: dict[str, Entry], submission: Submission) -> None:
             text, notes = read_text(entry)
             if not text.strip():
                 raise Unusable("is empty: hand in the file with your code")
-            if packed(text) > room:
+            needed = packed(text)
+            if needed > room:
                 raise Unusable(
                     f"holds more than {room >> 10} KiB even when it is compressed, as weights or "
                     "data do: hand in the code without them"
                 )
-            room -= packed(text)
+            room -= needed
         except Unusable as error:
             submission.problems.append(f"{name} {error}.")
             continue

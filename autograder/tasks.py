@@ -105,8 +105,9 @@ class Tasks:
 
     def where(self, those: np.ndarray) -> "Tasks":
         """Some of the tasks: bool [T]."""
-        kept = self.bits[those], self.grey[those], self.labels[those]
-        return replace(self, **dict(zip(("bits", "grey", "labels"), kept, strict=True)))
+        return replace(
+            self, bits=self.bits[those], grey=self.grey[those], labels=self.labels[those]
+        )
 
     def picture(self, wrong: np.ndarray, caption: str) -> Task:
         """The first task in which bool `wrong` [T, K+1, N] marks a cell, to look at."""

@@ -21,9 +21,7 @@ def trains(statement, tree):
     """
     parts = [statement]
     for part in parts:  # grows meanwhile
-        names = {name_of(x.func) for x in ast.walk(part) if isinstance(x, ast.Call)}
-        mine = [x for x in tree.body if isinstance(x, DEFINITION) and x.name in names]
-        parts += [x for x in mine if x not in parts]
+        parts += [x for x in called(part, tree, DEFINITION) if x not in parts]
     calls = [x.func for part in parts for x in ast.walk(part) if isinstance(x, ast.Call)]
     return bool(TRAINING & {getattr(x, "attr", name_of(x)) for x in calls})
 
@@ -59,10 +57,10 @@ def is_path(node):
     return isinstance(node, ast.Attribute) and (name_of(node.value), node.attr) == ("sys", "path")
 
 
-def called(statement, tree):
-    """The functions of a file that a statement calls by their names."""
+def called(statement, tree, kind=ast.FunctionDef):
+    """The functions, or other definitions, of a file that a statement calls by their names."""
     names = {name_of(node.func) for node in ast.walk(statement) if isinstance(node, ast.Call)}
-    return [x for x in tree.body if isinstance(x, ast.FunctionDef) and x.name in names]
+    return [x for x in tree.body if isinstance(x, kind) and x.name in names]
 
 
 def changed(part):
@@ -107,10 +105,9 @@ def does_without(tree, line):
     in a `with suppress(ImportError)`.
     """
     for part in ast.walk(tree):
-        if isinstance(part, ast.With) and within(line, part.body):
-            kinds = [x.context_expr for x in part.items if isinstance(x.context_expr, ast.Call)]
-            if any(catches_missing(argument) for kind in kinds for argument in kind.args):
-                return True
+        suppressed = part.items if isinstance(part, ast.With) and within(line, part.body) else []
+        if any(catches_missing(item.context_expr) for item in suppressed):
+            return True
         if not isinstance(part, ast.Try) or not within(line, part.body):
             continue
         handlers = [x for x in part.handlers if x.type is None or catches_missing(x.type)]
@@ -118,15 +115,13 @@ def does_without(tree, line):
             continue
         tried = set().union(*map(imported, part.body))
         wanted = tried.union(*map(bound, [*part.body, *part.orelse]))
-        leaves = any(isinstance(x, ast.Return | ast.Continue) for h in handlers for x in h.body)
-        earlier = (
-            x for x in ast.walk(tree) if isinstance(x, ASSIGNMENT) and x.lineno < part.lineno
-        )
-        before = set().union(*map(defined, earlier))
-        instead = set().union(*(defined(x) for handler in handlers for x in handler.body))
+        before = [x for x in ast.walk(tree) if isinstance(x, ASSIGNMENT) and x.lineno < part.lineno]
+        instead = [x for handler in handlers for x in handler.body]
+        given = set().union(*map(defined, before + instead))
+        leaves = any(isinstance(x, ast.Return | ast.Continue) for x in instead)
         inside = {id(x) for x in ast.walk(part)}
         used = {name_of(x) for x in ast.walk(tree) if id(x) not in inside}
-        if wanted & (instead | before) or leaves or not tried & used:
+        if wanted & given or leaves or not tried & used:
             return True
     return False
 

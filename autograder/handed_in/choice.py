@@ -37,12 +37,13 @@ def choose(entries: list[Entry]) -> tuple[dict[str, Entry], list[str]]:
         depth, name = -len(folder.parts), str(folder)
         return len(folders[folder]), scripts, answered, depth, numbers(folder), name
 
+    worth = {folder: worth_of_folder(folder) for folder in folders}  # reads files, so once
     chosen, notes, owners = {}, [], set()
     for wanted in WANTED:
         holders = [folder for folder, found in folders.items() if wanted in found]
         if not holders:
             continue
-        files = folders[max(holders, key=worth_of_folder)][wanted]
+        files = folders[max(holders, key=worth.get)][wanted]
         chosen[wanted], *others = files
         name = chosen[wanted].path.name
         if name != wanted:

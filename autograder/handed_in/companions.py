@@ -57,11 +57,12 @@ def read_companions(
             except Unusable as error:
                 notes.append(f"{clean(str(path))} {error}.")
                 continue
-            if size(code) > room or packed(code) > packed_room:
+            needed, packed_needed = size(code), packed(code)
+            if needed > room or packed_needed > packed_room:
                 left_out[CROWDED].append(str(path))
                 continue
-            room -= size(code)
-            packed_room -= packed(code)
+            room -= needed
+            packed_room -= packed_needed
             texts.append(code)
             files[str(path)] = code
             notes.extend(f"{clean(str(path))} {note}." for note in odd)

@@ -30,6 +30,7 @@ HIDDEN = 128
 POINTS = 4  # of the curve, after the first
 ON_THE_WAY, AT_THE_END = 500, 2000  # secret tasks behind a point of the curve
 TRIES, NEAR = 2, 0.03  # trainings, if the first ends this far below the threshold at most
+SEEN = 40  # of the submission's tasks, that are looked at before a training
 RISE = 0.05  # the part of the steps in which the learning rate rises
 
 SecretTasks = Iterable[tuple[torch.Tensor, torch.Tensor]]  # images and labels
@@ -77,11 +78,11 @@ def test_accuracy(context, setting, check, failed, show):
 
 
 def unshuffled(context: Context, settings: dict) -> bool:
-    """Whether 40 training tasks have the query row in the order of the support row, all of them.
+    """Whether training tasks have the query row in the order of the support row, all that are seen.
 
     With N = 2 a correct sampler's have with a probability of 1e-12.
     """
-    tasks = context.draw(settings["shot"], settings["way"], "train", 40)
+    tasks = context.draw(settings["shot"], settings["way"], "train", SEEN)
     return bool(ordered(query_places(tasks)).all())
 
 
@@ -129,7 +130,7 @@ def train(
     context: Context, shot: int, way: int, plan: dict, keep: list[int], start: Weights | None
 ) -> dict[str, np.ndarray]:
     """Let the submission train; its losses, and its weights at the steps to keep."""
-    seen = context.draw(shot, way, "train", 40)
+    seen = context.draw(shot, way, "train", SEEN)
     header = {"shot": shot, "way": way, "hidden": HIDDEN, "keep": keep}
     header |= {"rise": round(RISE * plan["steps"]), "seed": context.student.seed + plan["number"]}
     header |= {"steps": plan["steps"], "batch": plan["batch"], "learning_rate": plan["rate"]}

@@ -79,9 +79,10 @@ class Reptile(Learner):
         answers = []
         for support, told, query in tasks(images, labels):
             net, optimizer = copy.deepcopy((self.net, self.optimizer))
+            classes = told.argmax(-1)
             with torch.enable_grad():
                 for _ in range(self.test_steps):
-                    inner_step(net, optimizer, support, told.argmax(-1))
+                    inner_step(net, optimizer, support, classes)
             with torch.no_grad():
                 answers.append(net(query))
         return on_query_row(torch.stack(answers), images.shape[1] - 1)
