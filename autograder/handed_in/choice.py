@@ -35,7 +35,7 @@ def choose(entries: list[Entry]) -> tuple[dict[str, Entry], list[str]]:
         scripts = sum(not is_notebook(files[0]) for files in folders[folder].values())
         answered = sum(not has_stub(files[0]) for files in folders[folder].values())
         depth, name = -len(folder.parts), str(folder)
-        return len(folders[folder]), scripts, answered, depth, numbers(folder), name
+        return len(folders[folder]), scripts, depth, answered, numbers(folder), name
 
     worth = {folder: worth_of_folder(folder) for folder in folders}  # reads files, so once
     chosen, notes, owners = {}, [], set()

@@ -633,6 +633,13 @@ def test_links_and_pipes_in_a_zip_are_left_out(kind, why, tmp_path):
     check(found, {"load_data.py": B}, ["hw1.py is missing"], [why])
 
 
+def test_the_starter_is_taken_and_not_the_solutions_below_it():
+    root = Path(__file__).parents[2]
+    found = read_submission(root)
+    for name in PAIR:
+        assert found.files[name] == (root / name).read_text(encoding="utf-8")
+
+
 def test_a_folder_in_a_zip_without_a_slash_is_no_file(tmp_path):
     with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
         info = zipfile.ZipInfo("work")
