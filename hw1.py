@@ -21,6 +21,16 @@ import sys
 import traceback
 from pathlib import Path
 
+if missing := [
+    name
+    for name in ("numpy", "PIL", "tensorboard", "torch", "tqdm")
+    if not importlib.util.find_spec(name)
+]:
+    sys.exit(
+        f"Not installed for this Python: {', '.join(missing)}. "
+        "First `source .venv/bin/activate`; README.md says how to make it."
+    )
+
 import numpy as np
 import torch
 import torch.nn.functional as F
