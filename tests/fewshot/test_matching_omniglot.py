@@ -1,6 +1,7 @@
 """The matching network's experiment, through the command line."""
 
 import re
+from argparse import Namespace
 from functools import partial
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from fewshot.experiments import matching_omniglot
 from fewshot.experiments.matching_omniglot import Experiment, main
+from fewshot.experiments.matching_source import SourceMatching
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +28,9 @@ def run(data_folder, tmp_path, in_process):
     return partial(in_process, main, *given)
 
 
-def test_a_run_goes_on_as_if_nothing_had_been(run, tmp_path, capsys):
+@pytest.mark.parametrize("source", [(), ("--source",)], ids=["paper", "source"])
+def test_a_run_goes_on_as_if_nothing_had_been(run, tmp_path, capsys, source):
+    run = partial(run, *source)
     assert run("--epochs", "2", "--out", str(tmp_path / "whole")) == 0
     whole = capsys.readouterr().out.splitlines()
     assert re.match(r"epoch   2: train loss \S+, validation loss \S+, validation acc", whole[0])
@@ -39,7 +43,9 @@ def test_a_run_goes_on_as_if_nothing_had_been(run, tmp_path, capsys):
     assert run("--epochs", "2", "--out", str(tmp_path / "parts")) == 0
     parts = capsys.readouterr().out.splitlines()
     assert "Going on after epoch 1." in parts
-    assert parts[-3:-1] == whole[-3:-1]
+    looks = 1 + len(source)
+    assert parts[-1 - looks : -1] == whole[-1 - looks : -1]
+    assert whole[-2].startswith("The same, while it learns" if source else "Test accuracy")
 
 
 def test_parts_share_no_character_and_looking_teaches_nothing(data_folder, monkeypatch):
@@ -51,15 +57,63 @@ def test_parts_share_no_character_and_looking_teaches_nothing(data_folder, monke
         return episodes(store, characters, *rest)
 
     monkeypatch.setattr(matching_omniglot, "Episodes", spy)
-    parser_like = type("Options", (), {"data": data_folder, "seed": 1})
-    experiment = Experiment(parser_like)
+    experiment = Experiment(Namespace(data=data_folder, seed=1, source=False))
     assert [len(part) for part in made] == [1200, 211, 212]
     assert len(torch.cat(made).unique()) == 1623
+    assert not taught(experiment, lambda: experiment.examine(3))
 
-    before = {name: value.clone() for name, value in experiment.model.state_dict().items()}
-    experiment.examine(3)
-    after = experiment.model.state_dict()
-    assert all(torch.equal(before[name], after[name]) for name in before)
+
+def taught(experiment, action):
+    """Whether an action has changed the network's weights."""
+    before = [weight.clone() for weight in experiment.model.parameters()]
+    action()
+    after = experiment.model.parameters()
+    return not all(torch.equal(old, new) for old, new in zip(before, after, strict=True))
+
+
+def test_the_source_learns_from_test_tasks(data_folder):
+    experiment = Experiment(Namespace(data=data_folder, seed=1, source=True))
+    assert not taught(experiment, lambda: experiment.examine(3))
+    assert taught(experiment, lambda: experiment.examine(3, learning=True))
+
+
+class TestSource:
+    """The source's network differs from the paper's in what is said of it."""
+
+    @pytest.fixture
+    def tasks(self):
+        torch.manual_seed(0)
+        return torch.randn(2, 5, 64), torch.eye(5).expand(2, 5, 5), torch.randn(2, 3, 64)
+
+    @pytest.fixture
+    def model(self):
+        torch.manual_seed(1)
+        return SourceMatching(2)
+
+    def test_a_task_is_answered_from_the_state_the_one_before_has_left(self, model, tasks):
+        support, labels, query = tasks
+        first, second = model.match(*tasks), model.match(*tasks)
+        assert not torch.allclose(first, second)
+        model.state.zero_()
+        assert torch.equal(model.match(*tasks), first)
+        # It goes on from the first query, whatever the others are.
+        model.state.zero_()
+        model.match(support, labels, query[:, :1])
+        torch.testing.assert_close(model.match(*tasks), second)
+
+    def test_the_support_is_seen_in_the_light_of_the_query(self, model, tasks):
+        support, labels, query = tasks
+        seen = []
+        model.read.register_forward_hook(lambda *call: seen.append(call[2][0]))
+        for queries in (query, -query):
+            model.state.zero_()
+            model.match(support, labels, queries)
+        assert not torch.allclose(seen[0][:, :5], seen[1][:, :5])
+
+    def test_the_loss_of_a_sure_answer_is_a_softmax_of_probabilities(self, model, tasks):
+        answer = model.match(*tasks)
+        # However sure: p = 1 among 0s, as logits.
+        assert answer.max() <= 1 - np.log(np.e + 4)
 
 
 @pytest.mark.parametrize(
