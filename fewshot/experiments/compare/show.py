@@ -33,8 +33,8 @@ def cells(outcome: Outcome) -> tuple[str, ...]:
         f"{100 * outcome.accuracy:.1f} ± {100 * outcome.interval:.1f}",
         f"{outcome.parameters:,}",
         f"{outcome.steps:,}",
-        f"{outcome.seconds / 60:.1f} min",
-        f"{outcome.milliseconds:.1f} ms",
+        f"{outcome.seconds / 60:.1f} min" if outcome.steps else "–",
+        f"{outcome.milliseconds:.1f} ms" if outcome.milliseconds >= 0.1 else "< 0.1 ms",
         outcome.setting or "–",
     )
 
