@@ -4,16 +4,19 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+import torch
 from PIL import Image
 
+from fewshot.data.store import PARTS, Store
 from fewshot.experiments.compare.__main__ import main
-from fewshot.experiments.compare.trial import Trial, run_trial
+from fewshot.experiments.compare.trial import Trial, characters, run_trial
 from fewshot.learners.metric.nearest import NearestPixels
 from fewshot.learners.registry import LEARNERS
 from tests.cluster import Cluster
@@ -63,6 +66,56 @@ def test_the_table_says_what_was_measured(finished):
         assert round(100 * outcome["interval"], 1) == interval
         assert outcome["steps"] == steps
         assert 0.5 < interval < 3
+
+
+def test_a_table_has_what_earlier_runs_left(finished, data_folder, tmp_path):
+    shutil.copytree(finished, tmp_path / finished.name)
+    assert main(options(data_folder, tmp_path, learners=["nearest_pixels"])) == 0
+    assert rows(tmp_path / finished.name) == rows(finished)
+
+
+@pytest.mark.parametrize("split", PARTS)
+def test_nobody_is_tested_on_what_was_learned_from(split, data_folder):
+    store = Store.load(data_folder)
+    train, test = characters(store, split)
+    learned, asked = (set(part.characters) for part in (train, test))
+    assert not learned & asked
+    turned = 4 if split == "vinyals" else 1
+    assert len(test.characters) == turned * len(asked)
+    assert len(train.characters) == 4 * len(learned)
+    assert learned | asked == set(store.characters) or split == "cs330"
+    # By their pixels, too: no test image is among those of training.
+    seen = {image.numpy().tobytes() for image in train.images[:, 0]}
+    assert not any(image.numpy().tobytes() in seen for image in test.images[:, 0])
+
+
+def test_one_that_fails_costs_the_others_nothing(data_folder, tmp_path, capsys, monkeypatch):
+    class Broken(NearestPixels):
+        def forward(self, images, labels):
+            raise ArithmeticError("nothing adds up")
+
+    monkeypatch.setitem(LEARNERS, "broken", Broken)
+    said = run_trial(Trial("broken", 5, 1, "cs330", 1, data_folder, tmp_path))
+    assert said.startswith("broken: ArithmeticError: nothing adds up")
+    assert "in forward" in (tmp_path / "error.txt").read_text()
+
+
+def test_nothing_is_learned_from_test_tasks(data_folder, tmp_path, monkeypatch):
+    seen = []
+
+    class Watched(LEARNERS["prototypical"]):
+        def forward(self, images, labels):
+            if not torch.is_grad_enabled():
+                state = torch.cat([part.flatten() for part in self.state_dict().values()])
+                seen.append((self.training, state, labels[:, -1].any().item()))
+            return super().forward(images, labels)
+
+    monkeypatch.setitem(LEARNERS, "watched", Watched)
+    run_trial(Trial("watched", 5, 1, "cs330", 0.01, data_folder, tmp_path))
+    training, states, told = zip(*seen, strict=True)
+    assert not any(training)
+    assert not any(told), "the query's labels"
+    assert all(torch.equal(state, states[0]) for state in states)
 
 
 def test_learners_see_drawings_of_one_place_and_size(finished, data_folder, tmp_path, monkeypatch):
@@ -188,5 +241,16 @@ def test_a_damaged_checkpoint_is_named(data_folder, tmp_path, capsys):
     folder = folder_of(data_folder, tmp_path) / "prototypical"
     folder.mkdir(parents=True)
     (folder / "checkpoint.pt").write_bytes(os.urandom(100))
+    assert main(options(data_folder, tmp_path, learners=["prototypical"])) == 1
+    assert "checkpoint.pt is damaged: delete it" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_another_network_is_named(data_folder, tmp_path, capsys):
+    assert main(options(data_folder, tmp_path, learners=["prototypical"])) == 0
+    folder = folder_of(data_folder, tmp_path) / "prototypical"
+    (folder / "outcome.json").unlink()
+    content = torch.load(folder / "checkpoint.pt", weights_only=True)
+    content["learner_state"].popitem()
+    torch.save(content, folder / "checkpoint.pt")
     assert main(options(data_folder, tmp_path, learners=["prototypical"])) == 1
     assert "checkpoint.pt is damaged: delete it" in capsys.readouterr().err

@@ -79,7 +79,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def compare(options: argparse.Namespace) -> int:
-    """Train what is missing, then show what there is."""
+    """Train what is missing, then show what there is, of earlier runs too."""
     if not options.data.is_dir():
         raise DataError(f"There is no folder {options.data}: make it with {MAKE}.")
     task = f"{options.num_classes}_way_{options.num_shot}_shot"
@@ -100,8 +100,9 @@ def compare(options: argparse.Namespace) -> int:
         for name in dict.fromkeys(options.learners)
     ]
     with results_in(folder):
-        outcomes = {trial: read(trial.outcome) for trial in trials}
-    refusals = train_all([trial for trial in trials if not outcomes[trial]], outcomes, options)
+        outcomes = {name: read(folder / name / "outcome.json") for name in LEARNERS}
+    missing = [trial for trial in trials if not outcomes[trial.learner]]
+    refusals = train_all(missing, outcomes, options)
     there = [outcome for outcome in outcomes.values() if outcome]
     if there:
         title = (
@@ -118,9 +119,9 @@ def compare(options: argparse.Namespace) -> int:
 
 
 def train_all(
-    trials: list[Trial], outcomes: dict[Trial, Outcome | None], options: argparse.Namespace
+    trials: list[Trial], outcomes: dict[str, Outcome | None], options: argparse.Namespace
 ) -> list[str]:
-    """Hand the trials out, and add what comes back to `outcomes`.
+    """Hand the trials out, and add what comes back to `outcomes`, by learner.
 
     Returns:
         A line for each trial that nothing came of, or one if all say the same.
@@ -131,7 +132,7 @@ def train_all(
         if isinstance(result, str):
             refusals[trial] = result
         else:
-            outcomes[trial] = result
+            outcomes[trial.learner] = result
 
     def leave(trial: Trial) -> None:
         refusals[trial] = f"{trial.learner}: every process that trained it died."

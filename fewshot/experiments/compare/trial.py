@@ -5,12 +5,13 @@ import json
 import math
 import os
 import time
+import traceback
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
-from fewshot.checkpoint import load, save
+from fewshot.checkpoint import DAMAGED, load, save
 from fewshot.commands import CommandError
 from fewshot.data.episodes import Episodes
 from fewshot.data.errors import DataError
@@ -134,6 +135,10 @@ def run_trial(trial: Trial) -> Outcome | str:
             return f"Cannot write to {trial.folder}: {error.strerror}."
         except KeyboardInterrupt:  # told to stop; a worker that goes on would take the next trial
             os._exit(1)
+        except Exception as error:  # of this learner; others go on
+            report = trial.folder / "error.txt"
+            report.write_text(traceback.format_exc())
+            return f"{trial.learner}: {type(error).__name__}: {error} ({report} says where.)"
     return outcome
 
 
@@ -158,11 +163,14 @@ def fit(trial: Trial, learner: Learner, train: Episodes) -> tuple[int, float]:
     if learner.optimizer is None:
         return 0, 0.0
     if found := load(checkpoint, settings):
-        steps, before = found["steps"], found["seconds"]
-        learner.load_state_dict(found["learner_state"])
-        learner.optimizer.load_state_dict(found["optimizer"])
-        train.generator.set_state(found["episodes"])
-        torch.set_rng_state(found["random"])
+        try:
+            steps, before = found["steps"], found["seconds"]
+            learner.load_state_dict(found["learner_state"])
+            learner.optimizer.load_state_dict(found["optimizer"])
+            train.generator.set_state(found["episodes"])
+            torch.set_rng_state(found["random"])
+        except (KeyError, RuntimeError, ValueError) as error:  # of another version of the learner
+            raise CommandError(DAMAGED.format(checkpoint)) from error
     keep_log(trial.log, before)
 
     def pause() -> None:
