@@ -5,7 +5,7 @@ domain-adaptive meta-learning"): what to learn a task from has no labels, so the
 itself a network. It sees what goes on in the first network while that sees the observation:
 
     θ' = θ - α ∇_θ L_ψ(observation, θ)                        a few times
-    θ, ψ ← Adam(∇ mean over tasks of the squared error of f_θ' on labelled points)
+    θ, ψ ← a step down the mean over tasks of the loss of f_θ' on labelled points
 
 After training, ψ knows which gradient teaches θ the task. docs/optimization.md has the results,
 and says what is wrong with the book's tasks.
@@ -13,10 +13,12 @@ and says what is wrong with the book's tasks.
 
 import math
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import matplotlib as mpl
 import torch
+import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import nn
 from torch.func import functional_call, vmap
@@ -88,18 +90,35 @@ class Preset:
     tasks: Watching | Leaking
     hidden: int
     shots: int
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # outer
     inner_rate: float
     batch: int  # tasks of an iteration
-    rate: float  # of the outer Adam
+    optimizer: Callable[..., torch.optim.Optimizer]  # outer
     iterations: int
 
 
 PRESETS = {
     "sound": Preset(
-        Watching(), 40, shots=10, inner_rate=0.03, batch=25, rate=2e-3, iterations=8000
+        Watching(),
+        hidden=40,
+        shots=10,
+        loss=F.mse_loss,
+        inner_rate=0.03,
+        batch=25,
+        optimizer=lambda weights: torch.optim.Adam(weights, 2e-3, fused=True),
+        iterations=8000,
     ),
-    # "Hands-On One-shot Learning with Python"; its outer optimizer is SGD at .01.
-    "book": Preset(Leaking(), 32, shots=4, inner_rate=0.03, batch=4, rate=1e-3, iterations=8000),
+    # "Hands-On One-shot Learning with Python".
+    "book": Preset(
+        Leaking(),
+        hidden=32,
+        shots=4,
+        loss=F.l1_loss,
+        inner_rate=0.03,
+        batch=1,
+        optimizer=lambda weights: torch.optim.SGD(weights, 0.01),
+        iterations=100_000,
+    ),
 }
 
 
@@ -149,12 +168,23 @@ class Watcher(nn.Module):
         )
         return self.activations(weights, query)[-1]
 
+    def answers(self, seen: torch.Tensor, query: torch.Tensor, steps: int) -> torch.Tensor:
+        """The same for several tasks side by side: [tasks, ...] each."""
+        return vmap(lambda seen, query: self.answer(seen, query, steps))(seen, query)
+
     def errors(
         self, seen: torch.Tensor, query: torch.Tensor, answer: torch.Tensor, steps: int
     ) -> torch.Tensor:
         """Each task's mean squared error, [tasks]."""
-        answers = vmap(lambda seen, query: self.answer(seen, query, steps))(seen, query)
-        return (answers - answer).square().mean((1, 2))
+        return (self.answers(seen, query, steps) - answer).square().mean((1, 2))
+
+    def meta_loss(self, generator: torch.Generator) -> torch.Tensor:
+        """The outer loss of a batch of new tasks, a scalar."""
+        preset = self.preset
+        seen, query, answer = preset.tasks.batch(
+            preset.batch, preset.shots, preset.shots, generator
+        )
+        return preset.loss(self.answers(seen, query, INNER_STEPS), answer)
 
 
 @torch.no_grad()
@@ -222,14 +252,8 @@ def main(arguments: list[str] | None = None) -> int:
         torch.manual_seed(options.seed)
         preset = PRESETS[options.preset]
         model = Watcher(preset)
-
-        def loss(generator: torch.Generator) -> torch.Tensor:
-            batch = preset.tasks.batch(preset.batch, preset.shots, preset.shots, generator)
-            return model.errors(*batch, INNER_STEPS).mean()
-
         with results_in(options.out):
-            optimizer = torch.optim.Adam(model.parameters(), preset.rate, fused=True)
-            train(model, optimizer, loss, options)
+            train(model, preset.optimizer(model.parameters()), model.meta_loss, options)
             report(model, options)
         return 0
 

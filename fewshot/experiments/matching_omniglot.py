@@ -9,6 +9,7 @@ the end. The network is the paper's (Vinyals et al., 2016). The source's network
 import argparse
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
 
@@ -36,6 +37,8 @@ SOURCE_QUERIES = 1
 RATE = 1e-3  # of Adam
 LOOKED_AT = 20  # validation tasks after an epoch
 SAVE_EVERY = 5  # epochs
+# Blocks → their mean loss, and every task's accuracy [B].
+Ask = Callable[[tuple[torch.Tensor, torch.Tensor]], tuple[float, torch.Tensor]]
 
 
 class Experiment:
@@ -103,6 +106,13 @@ class Experiment:
         loss, right = self.ask(*blocks, WAY)
         return loss.item(), right
 
+    @torch.no_grad()
+    def watch(self, blocks: tuple[torch.Tensor, torch.Tensor]) -> tuple[float, torch.Tensor]:
+        """As `update`, with the batch's statistics, but without the step."""
+        self.model.train()
+        loss, right = self.ask(*blocks, self.queries)
+        return loss.item(), right
+
     def ask(
         self, images: torch.Tensor, labels: torch.Tensor, queries: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -113,14 +123,13 @@ class Experiment:
         right = answer.argmax(-1) == wanted.argmax(-1)
         return -(answer * wanted).sum(-1).mean(), right.to(torch.float32).mean(dim=1)
 
-    def examine(self, tasks: int, learning: bool = False) -> tuple[float, float]:
+    def examine(self, tasks: int, ask: Ask) -> tuple[float, float]:
         """Accuracy on new test tasks and half of its 95 % interval.
 
         Args:
             tasks: how many.
-            learning: learn from them, as the source does; of each, fewer queries are asked.
+            ask: `look`, or as the source `watch` and `update`.
         """
-        ask = self.update if learning else self.look
         results = []
         for done in tqdm(range(0, tasks, TASKS), "test", unit="batch", leave=False, disable=None):
             results.append(ask(self.test.blocks(min(TASKS, tasks - done)))[1])
@@ -242,13 +251,12 @@ def main(argv: list[str] | None = None) -> int:
         with results_in(options.out):
             learn(experiment, options)
             draw_losses(experiment.history, options.source, file)
-        looks = {f"Test accuracy, {WAY}-way {SHOT}-shot": False}
+        looks = {f"Test accuracy, {WAY}-way {SHOT}-shot": experiment.look}
         if options.source:
-            looks["The same, while it learns from the test tasks"] = True
-        for name, learning in looks.items():
-            percent, margin = (
-                100 * part for part in experiment.examine(options.test_tasks, learning)
-            )
+            looks["With the batch's statistics, one query of a task"] = experiment.watch
+            looks["The same, and learning from each batch"] = experiment.update
+        for name, ask in looks.items():
+            percent, margin = (100 * part for part in experiment.examine(options.test_tasks, ask))
             print(
                 f"{name}: {percent:.2f} ± {margin:.2f} % "
                 f"({options.test_tasks:,} tasks of {PARTS['test']} new characters)"

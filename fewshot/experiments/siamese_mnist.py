@@ -140,7 +140,7 @@ class Experiment:
         """Every training digit once; adds the mean loss to the history.
 
         Raises:
-            CommandError: the loss is not a number.
+            CommandError: the loss, or what a weight has become, is not a number.
         """
         labels = self.train[1]
         if self.source:
@@ -152,15 +152,16 @@ class Experiment:
         order = torch.randperm(len(labels), generator=self.generator)
         for digits in order.split(SOURCE_BATCH if self.source else BATCH):
             loss = self.source_loss(digits, other[digits]) if self.source else self.loss(digits)
-            if not loss.isfinite():
-                raise CommandError(
-                    f"The loss is not a number after {len(self.history)} epochs: "
-                    "two points met, where the source's distance has no gradient."
-                )
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
             total += loss.item() * len(digits)
+            if not all(weight.isfinite().all() for weight in self.model.parameters()):
+                raise CommandError(
+                    f"A weight is not a number after {len(self.history)} epochs: two points met, "
+                    "where the source's distance has no gradient. Try another --seed, in another "
+                    "folder."
+                )
         self.history.append(total / len(labels))
 
     @torch.no_grad()

@@ -134,6 +134,13 @@ def test_learning_goes_on_where_it_was_saved(name, store):
         torch.testing.assert_close(other.state_dict()[key], value, rtol=1e-4, atol=1e-5)
 
 
+def test_the_rate_falls_to_nothing_along_a_cosine(store):
+    learner, train = new("prototypical", store)
+    for spent, part in ((0, 1), (0.25, (2 + 2**0.5) / 4), (0.5, 0.5), (1, 0)):
+        learner.step(train, spent)
+        assert learner.optimizer.param_groups[0]["lr"] == pytest.approx(learner.rate * part)
+
+
 def written(content):
     """What `torch.save` makes of it, to read."""
     file = io.BytesIO()

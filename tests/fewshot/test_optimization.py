@@ -173,6 +173,60 @@ def test_without_inner_steps_maml_is_the_network(block):
     torch.testing.assert_close(learner(*block)[:, -1], expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("first_order", [False, True])
+def test_a_step_of_maml_goes_down_the_loss_of_queries_after_adapting(episodes, first_order):
+    """The loss and its gradient, against a loop over tasks, inner steps and groups of queries."""
+    learner = maml(2, first_order, smooth().float())
+    learner.test_steps = 0
+    learner.batch, learner.queries = 3, 4
+    state = episodes.generator.get_state()
+    images, _, classes = episodes.sequences(3, SHOT + 4)
+    by_class = images.take_along_dim(classes.argsort(dim=1)[..., None], dim=1)
+    net = learner.net
+    names = torch.arange(WAY)
+    losses = []
+    for task in by_class.unflatten(1, (WAY, SHOT + 4)):  # [N, K+G, 784]
+        weights = dict(net.named_parameters())
+        support = task[:, :SHOT].flatten(0, 1)
+        for _ in range(2):
+            answer = torch.func.functional_call(net, weights, (support,))
+            loss = F.cross_entropy(answer, names.repeat_interleave(SHOT))
+            slopes = torch.autograd.grad(loss, list(weights.values()), create_graph=True)
+            slopes = [slope.detach() if first_order else slope for slope in slopes]
+            weights = {
+                name: weight - learner.inner_rate * slope
+                for (name, weight), slope in zip(weights.items(), slopes, strict=True)
+            }
+        for query in range(SHOT, SHOT + 4):
+            answer = torch.func.functional_call(net, weights, (task[:, query],))
+            losses.append(F.cross_entropy(answer, names))
+    expected = sum(losses) / len(losses)
+    gradients = torch.autograd.grad(expected, list(net.parameters()))
+
+    learner.start()
+    episodes.generator.set_state(state)
+    assert learner.step(episodes, 0.0) == pytest.approx(expected.item(), rel=1e-4)
+    for weight, gradient in zip(net.parameters(), gradients, strict=True):
+        torch.testing.assert_close(weight.grad, gradient, rtol=1e-3, atol=1e-5)
+
+
+def test_maml_learns_from_as_many_queries_as_a_character_has(data_folder):
+    store = Store.load(data_folder)
+    train = Episodes(store, torch.arange(30), WAY, 18, seed=1)
+    learner = MAML(WAY, 18)
+    learner.batch = 1
+    learner.start()
+    assert math.isfinite(learner.step(train, 0.0))
+
+
+def test_training_and_test_take_their_own_number_of_inner_steps(block):
+    learner = maml(0)
+    learner.test_steps = 1
+    plain = learner.train()(*block)[:, -1]
+    torch.testing.assert_close(plain[0], learner.net(block[0][0, -1]))
+    assert not torch.allclose(learner.eval()(*block)[:, -1], plain)
+
+
 def test_adapting_lowers_the_support_loss(block):
     learner = MAML(WAY, SHOT).double()
     for support, told, _, _ in split(*block):

@@ -122,6 +122,21 @@ def test_points_that_meet(run, tmp_path, capsys, monkeypatch):
     assert run(tmp_path / "a", "--epochs", "1") == 0
     assert run(tmp_path / "b", "--epochs", "1", "--source") == 2
     assert "two points met" in capsys.readouterr().err
+    monkeypatch.setattr(siamese_mnist, "SOURCE_BATCH", 64)  # in the last batch, too
+    assert run(tmp_path / "c", "--epochs", "1", "--source") == 2
+    assert "two points met" in capsys.readouterr().err
+    assert not (tmp_path / "c" / "checkpoint.pt").exists()
+
+
+@pytest.mark.parametrize("source", [False, True])
+def test_only_the_source_has_no_relu_after_its_convolutions(source):
+    """Far below zero a ReLU lets nothing through: all digits are put into one place."""
+    model = siamese_mnist.Embedding(source)
+    convolution = next(part for part in model.modules() if isinstance(part, torch.nn.Conv2d))
+    with torch.no_grad():
+        convolution.bias.fill_(-10)
+        one, other = model(torch.rand(2, 784))
+    assert torch.equal(one, other) != source
 
 
 def test_digits_move_by_a_pixel():

@@ -66,7 +66,7 @@ class MAML(Learner):
 
     batch = 8
     rate = 1e-3
-    queries = 5  # images of each class in the meta-loss, in groups of one of each, as in a test
+    queries = 5  # at most, of each class in the meta-loss, in groups of one of each, as in a test
     setting = TRANSDUCTIVE
 
     def __init__(
@@ -115,10 +115,11 @@ class MAML(Learner):
     def step(self, train: Episodes, spent: float) -> float:
         """As of `Learner`, with several query images of each class, which cost little more."""
         shots = train.num_shot
-        images, _, classes = train.sequences(self.batch, shots + self.queries)
+        queries = min(self.queries, train.per_character - shots)
+        images, _, classes = train.sequences(self.batch, shots + queries)
         by_class = images.take_along_dim(classes.argsort(dim=1)[..., None], dim=1)
         rows = by_class.unflatten(1, (train.num_classes, -1)).transpose(1, 2)  # [B, K+G, N, 784]
         told = torch.eye(train.num_classes).repeat(self.batch, shots, 1)
         logits = vmap(self.answer)(rows[:, :shots].flatten(1, 2), told, rows[:, shots:])
-        named = torch.arange(train.num_classes).repeat(self.batch * self.queries)
+        named = torch.arange(train.num_classes).repeat(self.batch * queries)
         return self.descend(F.cross_entropy(logits.flatten(0, 2), named), spent)

@@ -22,8 +22,8 @@ class Reptile(Learner):
 
         φ ← φ + ε (mean over tasks of φ̃ - φ)                          (algorithm 2)
 
-    with ε falling from 1 to 0. No task is split into support and query: a training task has more
-    images of each class than the test task shows, and each is seen once.
+    with ε falling from 1 to 0. No task is split into support and query: a training task has 12
+    images of each class, however many a test task shows, and each is seen once.
 
     Adam's second moment goes on from task to task, into the test tasks as well, as in the authors'
     code. Begun anew, its first step would move every weight as far, whether its gradient says
