@@ -121,7 +121,10 @@ def ask_loss(context: Context, factor: float, purpose: int) -> LossCase:
         labels[:, -1] = labels[:, -1, QUERY[way]]
         pairs = [
             (factor * torch.randn(labels.shape, generator=random), part)
-            for part in (labels, labels.roll(1, dims=-1))
+            for part in (
+                labels,
+                torch.cat([labels[:, :-1], labels[:, -1:].roll(1, dims=-1)], dim=1),
+            )
         ]
         arrays = {}
         for call, (preds, part) in enumerate(pairs):

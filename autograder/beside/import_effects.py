@@ -47,6 +47,7 @@ def fills_something(statement, tree):
     filled |= set().union(*(changed(function) - bound(function) for function in calls))
     given = set().union(*map(bound, (x for x in tree.body if isinstance(x, ASSIGNMENT))))
     given |= set().union(*map(declared_global, calls))
+    given |= {x.name for x in tree.body if isinstance(x, ast.ClassDef)}
     filled &= given | bound(statement)  # neither modules nor functions
     readers = [x for x in tree.body if isinstance(x, DEFINITION) and x not in calls]
     return any(filled & set(map(name_of, ast.walk(x))) - bound(x) for x in readers)

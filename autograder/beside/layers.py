@@ -6,7 +6,7 @@ from torch import nn
 def find_layers(model, way, hidden):
     """The handout's two LSTMs, by their sizes, whatever they are called; None if there are none."""
     wanted = [(784 + way, hidden), (hidden, way)]
-    lstms = [module for module in model.modules() if isinstance(module, nn.LSTM)]
+    lstms = [module for module in nn.Module.modules(model) if isinstance(module, nn.LSTM)]
     layers = [
         module
         for size in wanted
@@ -16,7 +16,7 @@ def find_layers(model, way, hidden):
         and module.proj_size == 0
         and len([*module.parameters()]) == 4  # one of a subclass may have more
     ]
-    return layers if len(layers) == len(lstms) == 2 else None
+    return layers if len(layers) == 2 else None
 
 
 def named_weights(layers):
@@ -28,4 +28,4 @@ def named_weights(layers):
 
 def repr_layers(model):
     """The model's layers in one line."""
-    return ", ".join(repr(child) for child in model.children())[:300]
+    return ", ".join(repr(child) for child in nn.Module.children(model))[:300]

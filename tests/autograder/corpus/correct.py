@@ -643,6 +643,56 @@ WHOLE_FILES = [
             return np.stack(list(flat)).reshape(K1, N, 784), labels
         """,
     ),
+    sampler(
+        "ink_where_booleans_are_false",
+        (IMPORTS_1, f"{IMPORTS_1}import imageio.v3 as iio\n"),
+        (
+            CLASS_1,
+            "def ink(path):\n    page = np.zeros((28, 28), np.float32)\n"
+            f"    page[~iio.imread(path)] = 255\n    return page.ravel()\n\n\n{CLASS_1}",
+        ),
+        ("self.image_file_to_array(files[n][k], self.dim_input)", "ink(files[n][k])"),
+    ),
+    model(
+        "train_that_returns_nothing_and_a_list_called_modules",
+        (
+            CONSTRUCTOR_2,
+            f"{CONSTRUCTOR_2}        self.spare = nn.LSTM(hidden_dim, hidden_dim)\n",
+        ),
+        (
+            "    def forward(self,",
+            "    def train(self, mode=True):\n        super().train(mode)\n"
+            "        self.modules = [self.layer1, self.layer2]\n\n    def forward(self,",
+        ),
+        forward="""
+            hidden = torch.cat([input_labels[:, :-1], 0 * input_labels[:, -1:]], dim=1)
+            steps = torch.cat([input_images, hidden], dim=-1).flatten(1, 2)
+            for layer in self.modules:
+                steps, _ = layer(steps)
+            return steps.view(input_labels.shape)
+        """,
+    ),
+    model(
+        "support_labels_asserted_and_a_class_filled",
+        (
+            "class MANN(nn.Module):",
+            "class Config:\n    pass\n\n\ndef configure():\n"
+            "    parser = argparse.ArgumentParser()\n"
+            '    parser.add_argument("--query_row", type=int, default=-1)\n'
+            "    Config.args, _ = parser.parse_known_args()\n\n\nconfigure()\n"
+            'writer = SummaryWriter("runs/debug")\n'
+            'LOG = open(os.path.join(writer.log_dir, "loss.txt"), "a")\n\n\n'
+            "class MANN(nn.Module):",
+        ),
+        loss="""
+            row = Config.args.query_row
+            order = torch.eye(labels.shape[-1]).expand_as(labels[:, :row])
+            assert torch.equal(labels[:, :row], order), "support labels out of order"
+            loss = F.cross_entropy(preds[:, row].flatten(0, 1), labels[:, row].flatten(0, 1))
+            LOG.write(f"{loss.item()}\\n")
+            return loss
+        """,
+    ),
     model(
         "method_attached_by_a_call",
         (
