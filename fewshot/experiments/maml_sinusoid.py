@@ -38,8 +38,8 @@ SHOWN_STEPS = 10
 EXAM = 9  # seed of the test tasks
 TUNING = 8  # seed of those on which training from scratch is tuned
 TUNING_TASKS = 200
-SCRATCH = {"Adam": (1e-3, 3e-3, 1e-2, 3e-2), "SGD": (3e-3, 1e-2, 3e-2)}  # learning rates
-SCRATCH_STEPS = 1000
+SCRATCH = {"Adam": (3e-3, 1e-2, 3e-2, 1e-1), "SGD": (1e-2, 3e-2, 1e-1)}  # learning rates
+SCRATCH_STEPS = 5000  # and these: the best of them is inside
 LOOK_EVERY = 10  # steps from scratch, to see where it is best to stop
 
 
