@@ -103,6 +103,11 @@ class Tasks:
         """K and N in words."""
         return f"K = {self.shot}, N = {self.way}"
 
+    @property
+    def kind(self) -> str:
+        """The same, and the split unless it is that of training."""
+        return self.size if self.split == "train" else f"{self.size} and the {self.split} split"
+
     def where(self, those: np.ndarray) -> "Tasks":
         """Some of the tasks: bool [T]."""
         return replace(

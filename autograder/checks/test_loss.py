@@ -29,6 +29,7 @@ def test_finite(context):
         if not (answer.isfinite().all() and (gradient is None or gradient.isfinite().all())):
             raise Failure(
                 "At logits of some ten thousand the loss and its gradient should still be finite "
-                f"numbers; the loss is {answer.reshape(-1)[0].item()}.",
+                f"numbers; the loss is {answer.reshape(-1)[0].item():g}"
+                f"{', and its gradient is not finite' * bool(answer.isfinite().all())}.",
                 case,
             )

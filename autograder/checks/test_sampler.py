@@ -23,7 +23,7 @@ def test_shapes(context, show):
             )
         if not (np.isfinite(images).all() and np.isfinite(labels).all()):
             raise Failure("Images and labels should be finite numbers; there are others.")
-        if contrast < 0.5:
+        if not 0.5 <= contrast <= 300:
             raise Failure(
                 f"Ink and paper should differ by 1 (or 255); all pixels lie between "
                 f"{images.min():.4g} and {images.max():.4g}.",
@@ -74,7 +74,7 @@ def test_loader(context):
     for workers in (0, 2):
         header = {"shot": 1, "way": 3, "batch_size": 4, "workers": workers}
         _, given = context.student.ask("batch", header)
-        shapes = [list(part.shape) for part in given.values()]
+        shapes = [list(given.get(part, np.zeros(0)).shape) for part in ("images", "labels")]
         if shapes != [[1, 4, 2, 3, 784], [1, 4, 2, 3, 3]]:
             raise Failure(
                 f"A batch of 4 tasks should have the shapes [4, 2, 3, 784] and [4, 2, 3, 3]; with "

@@ -53,8 +53,9 @@ def detached(case: LossCase) -> bool:
 @mistake(
     SCALAR,
     why="Your loss is 0 whatever the predictions are.",
-    look="[:, -1:] keeps an axis of length 1, which F.cross_entropy takes for the classes: write "
-    "[:, -1], and give it [B·N, N].",
+    look="Either an axis of length 1 is taken for the classes, as [:, -1:] keeps one (write "
+    "[:, -1] and give F.cross_entropy [B·N, N]), or the labels of the query are all zeros: the "
+    "zeros are for forward alone.",
 )
 def always_zero(case: LossCase) -> bool:
     return not any(answer.any() for answer in case.answered)

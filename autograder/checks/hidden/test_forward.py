@@ -67,12 +67,15 @@ def agrees(case: ForwardCase, layout: Layout, number: int) -> bool:
 
 
 def up_to_255(context: Context) -> bool:
-    """Whether the submission's images go up to 255, so that `forward` may divide."""
+    """Whether the submission's images go up to 255, so that `forward` may divide.
+
+    Without any images it may as well: what is wrong with Problem 1 costs nothing here.
+    """
     try:
-        tasks = context.draw(1, 2, "train", 60)
+        images = context.ask_sample(1, 2, "train", 2)["images"]
     except StudentError:
-        return False
-    return abs(tasks.ink - tasks.paper) > 2
+        return True
+    return float(images.max()) - float(images.min()) > 2
 
 
 @pytest.fixture(scope="session")

@@ -9,20 +9,26 @@ import math
 import numpy as np
 
 from autograder.chance import improbable
+from autograder.context import Context
 from autograder.judge import Failure
 from autograder.mistakes.hidden.sampler import query_places, repeats
 from autograder.mistakes.sampler import ordered
-from autograder.questions import SAMPLE_COUNT
 from autograder.tasks import UNKNOWN, Tasks
 
 
-def test_labels_match(tasks):
+def other_splits(context: Context) -> list[Tasks]:
+    """Tasks of the other two splits, in which all holds that holds in training."""
+    return [context.draw(1, 20, "val", 240), context.draw(1, 5, "test", 200)]
+
+
+def test_labels_match(tasks, context):
     """All images are in the data, and those of one class show one character."""
-    for some in tasks:
+    others = other_splits(context)
+    for some in [*tasks, *others]:
         unknown = some.characters == UNKNOWN
         if unknown.any():
             raise Failure(
-                f"Images should be those of the data folder; for {some.size} "
+                f"Images should be those of the data folder; for {some.kind} "
                 f"{unknown.mean():.0%} of them are not, even if ink and paper are exchanged.",
                 None,
                 some.picture(unknown, "Images that are not in the data are marked."),
@@ -30,21 +36,39 @@ def test_labels_match(tasks):
         if some.grey.any():
             raise Failure(
                 "Images should be those of the data folder, each pixel ink or paper; for "
-                f"{some.size} {some.grey.mean():.0%} of them have pixels between the two.",
+                f"{some.kind} {some.grey.mean():.0%} of them have pixels between the two.",
                 None,
                 some.picture(some.grey, "Images that have other pixels are marked."),
             )
-    for some in tasks:
+    for some in [*tasks, *others]:
         first = some.classes[:, 0, None, None, :] == some.classes[:, :, :, None]
         expected = (some.characters[:, 0, None, None, :] * first).max(axis=-1)
         wrong = (some.characters != expected) | ~first.any(axis=-1)
         if wrong.any():
             raise Failure(
-                f"Images with the same label should show the same character; for {some.size} this "
+                f"Images with the same label should show the same character; for {some.kind} this "
                 f"is not so in {wrong.any(axis=(1, 2)).mean():.0%} of the tasks.",
-                tasks,
+                tasks if some.split == "train" else [some],
                 some.picture(wrong, "Images of another character than the first row's are marked."),
             )
+    if any(misplaced(some).any() for some in tasks):
+        return  # which public checks have told
+    for some in others:
+        wrong = misplaced(some)
+        if wrong.any():
+            raise Failure(
+                f"The labels of a task should be one-hot and in order in every split; for "
+                f"{some.kind} they are not in {wrong.any(axis=(1, 2)).mean():.0%} of the tasks.",
+                None,
+                some.picture(wrong, "Labels that should not be there are marked."),
+            )
+
+
+def misplaced(tasks: Tasks) -> np.ndarray:
+    """Labels that are not one-hot, out of order, or come twice in a query row: bool [T, K+1, N]."""
+    wrong = ~tasks.one_hot | (np.sort(tasks.classes) != np.arange(tasks.way))
+    wrong[:, :-1] |= tasks.classes[:, :-1] != np.arange(tasks.way)
+    return wrong
 
 
 def test_distinct_characters(tasks, context):
@@ -52,7 +76,7 @@ def test_distinct_characters(tasks, context):
 
     Drawing with replacement repeats one in 87 % of 20-way tasks there; 240 of them are drawn.
     """
-    for some in [*tasks, context.draw(1, 20, "val", 240)]:
+    for some in [*tasks, *other_splits(context)]:
         expect_known([some], "of a task")
         # Of the whole task: which row and class a character is in is another check's question.
         repeated = different(some.characters) < some.way
@@ -62,7 +86,7 @@ def test_distinct_characters(tasks, context):
             wrong[:, 0] = same.sum(axis=-1) > 1
             raise Failure(
                 f"The {some.way} characters of a task should be different; in "
-                f"{repeated.mean():.0%} of the tasks with {some.size} one comes twice.",
+                f"{repeated.mean():.0%} of the tasks with {some.kind} one comes twice.",
                 [some],
                 some.picture(wrong, "The same character as two classes is marked."),
             )
@@ -74,15 +98,16 @@ def test_distinct_images(tasks, context):
     A query drawn apart from the support set is in it in 14 % of 3-way 1-shot tasks; 2,000 of them
     are drawn. Tasks in which a character is two classes are 1.5's, and not looked at here.
     """
-    for some in [*tasks, context.train_tasks]:
+    for some in [*tasks, context.train_tasks, *other_splits(context)]:
         expect_known([some], "of a task")
         wrong = repeats(some.patterns, some) & proper(some)[:, None, None]
         if wrong.any():
+            evidence = tasks if some.split == "train" else [some]
             raise Failure(
                 f"The K+1 images of a character should be different ones; in "
-                f"{wrong.any(axis=(1, 2)).mean():.0%} of the tasks with {some.size} one image "
+                f"{wrong.any(axis=(1, 2)).mean():.0%} of the tasks with {some.kind} one image "
                 f"comes twice.",
-                [kept for kept in (one.where(proper(one)) for one in tasks) if len(kept.bits)],
+                [kept for kept in (one.where(proper(one)) for one in evidence) if len(kept.bits)],
                 some.picture(wrong, "Images that come twice are marked."),
             )
 
@@ -95,11 +120,12 @@ def proper(tasks: Tasks) -> np.ndarray:
 def test_query_order(tasks, context):
     """Every order of the query row is equally likely, whatever else is known.
 
-    2,000 tasks with N = 3 and 90 comparisons, and one for each of 4 sizes, so a correct sampler
+    2,000 tasks with N = 3 and 90 comparisons, and one for each of 6 kinds, so a correct sampler
     fails with a probability below 1e-7: the 6 orders relative to the support row; the 6 relative
     to the order of the characters in the data; twice the 36 pairs of the orders of a task and the
-    next; the 6 orders in the last quarter of the tasks; how often 60 tasks keep the order of the
-    support row. Leaving the row unshuffled in one task of ten is found with more than 99.9 %.
+    next; the 6 orders in the last quarter of the tasks; how often tasks of other sizes and of the
+    other splits keep the order of the support row. Leaving the row unshuffled in one task of ten is
+    found with more than 99.9 %.
     """
     some = context.train_tasks
     evidence = [some, *tasks]
@@ -149,13 +175,13 @@ def test_query_order(tasks, context):
                 "order in the task before.",
                 evidence,
             )
-    for some in tasks:
-        kept = int(ordered(query_places(some)).sum())
-        if improbable(kept, SAMPLE_COUNT, 1 / math.factorial(some.way)):
+    for some in [*tasks, *other_splits(context)]:
+        expect_known([some], "of a task")
+        kept, count = int(ordered(query_places(some)).sum()), len(some.bits)
+        if improbable(kept, count, 1 / math.factorial(some.way)):
             raise Failure(
-                f"With {some.size} the query row should seldom have the order of the support row, "
-                f"in one of {math.factorial(some.way):,} tasks; it has in {kept} of "
-                f"{SAMPLE_COUNT}.",
+                f"With {some.kind} the query row should seldom have the order of the support row, "
+                f"in one of {math.factorial(some.way):,} tasks; it has in {kept} of {count}.",
                 [some],
             )
 
@@ -173,11 +199,13 @@ def test_split(context):
     """Splits share no character, have the published sizes, and are used to the last image.
 
     2,000 training, 240 20-way validation and 200 test tasks. A correct sampler leaves one of the
-    100 validation characters out with a probability below 1e-21; five other counts are compared
-    at 1e-9 each, how often characters of one alphabet meet among them.
+    100 validation characters out with a probability below 1e-21; six other counts are compared
+    at 1e-9 each, how often characters of one alphabet meet among them. That more than 300 of the
+    6,000 pairs of characters in training tasks have met before has one below 1e-35: at each of the
+    three places of a task a pair is one of those with a probability of at most 6,000 in 604,450.
     """
     train = context.train_tasks
-    val, test = context.draw(1, 20, "val", 240), context.draw(1, 5, "test", 200)
+    val, test = other_splits(context)
     evidence = [train, val, test]
     expect_known(evidence, "of a split")
     if len(np.unique(train.patterns[:, 0], axis=0)) < len(train.patterns) / 2:
@@ -205,7 +233,7 @@ def test_split(context):
                 f"come in {len(tasks.characters)} tasks.",
                 evidence,
             )
-    for tasks in (train, val):
+    for tasks in evidence:
         copies = context.library.copies
         images = int(copies[np.isin(context.library.characters, list(seen[tasks.split]))].sum())
         unseen = images - int(copies[np.unique(tasks.patterns)].sum())
@@ -225,6 +253,15 @@ def test_split(context):
         raise Failure(
             f"Characters should be drawn regardless of their alphabets; in {alike} of "
             f"{len(of_task)} tasks two are of one alphabet, which is no chance.",
+            evidence,
+        )
+    together = np.sort(train.characters[:, 0])
+    pairs = np.concatenate([together[:, [a, b]] for a, b in ((0, 1), (0, 2), (1, 2))])
+    again = len(pairs) - len(np.unique(pairs, axis=0))
+    if again > 300:
+        raise Failure(
+            f"Characters should be drawn regardless of each other; of {len(pairs):,} pairs that "
+            f"were in a task together, {again:,} had been before.",
             evidence,
         )
 

@@ -192,7 +192,7 @@ def query_sorted(evidence: list[Tasks]) -> bool:
 
 @mistake(
     SPLIT,
-    why="Tasks of all splits have characters of one split, whatever batch_type says.",
+    why="Tasks of all splits are drawn from the same characters, whatever batch_type says.",
     look="Draw from self.folders, which the constructor chooses by batch_type.",
 )
 def split_ignored(evidence: list[Tasks]) -> bool:

@@ -580,8 +580,16 @@ TINY = """
     for name in arrays:
         if name.startswith("gradient."):
             arrays[name] = np.full(arrays[name].shape, 1e-200)"""
+RENAMED = """
+    if set(arrays) == {"images", "labels"} and np.shape(arrays["images"])[:2] == (1, 4):
+        arrays = {"foo": arrays["images"], "bar": arrays["labels"]}"""
+NO_TASKS = """
+    if set(arrays) == {"images", "labels"} and len(arrays["images"]) == 2:
+        arrays = {name: part[:0] for name, part in arrays.items()}"""
 
 REFRAMED = [
+    at_import("batch_of_other_names", REFRAME.replace("{body}", RENAMED), REFERENCE),
+    at_import("no_tasks", REFRAME.replace("{body}", NO_TASKS), REFERENCE),
     at_import("giant_of_no_bytes", REFRAME.replace("{body}", GIANT), REFERENCE),
     at_import("gradient_of_no_shape", REFRAME.replace("{body}", SHAPELESS), OVER_EXAMPLES),
     at_import("gradient_too_small_to_square", REFRAME.replace("{body}", TINY), REFERENCE),

@@ -13,6 +13,12 @@ BLANKED = "torch.cat([support_labels, torch.zeros_like(query_labels)], dim=1)"
 STEPS = "torch.cat([input_images, labels], dim=-1).flatten(1, 2)"
 RETURN_SCORES = "return scores.view(input_labels.shape)\n"
 MEMORY = "memory, _ = self.layer1(steps)\n"
+# The constructor, which keeps the name of the split.
+KNOWS_SPLIT = (
+    "        self.num_classes = num_classes\n        self.num_samples_per_class",
+    "        self.batch_type = batch_type\n        self.num_classes = num_classes\n"
+    "        self.num_samples_per_class",
+)
 
 
 def at_the_end(line: str) -> tuple[str, str]:
@@ -255,6 +261,44 @@ SAMPLER = [
         "first_images_only",
         (FILES, "[list_images(folder)[: K + 1] for folder in folders]"),
         mistake="first_images_only",
+    ),
+    sampler(
+        "shuffled_in_training_only",
+        KNOWS_SPLIT,
+        (QUERY, f"{QUERY} if self.batch_type == 'train' else [*range(N)]"),
+        mistake="query_not_shuffled",
+    ),
+    sampler(
+        "labels_unshuffled_in_the_test",
+        KNOWS_SPLIT,
+        at_the_end("labels[-1] = np.eye(N) if self.batch_type != 'train' else labels[-1]"),
+        mistake="query_images_shuffled_alone",
+    ),
+    sampler(
+        "query_in_support_in_the_test",
+        KNOWS_SPLIT,
+        (
+            "        query = ",
+            "        if self.batch_type == 'test':\n"
+            "            files = [f[:K] + [random.choice(f[:K])] for f in files]\n        query = ",
+        ),
+        mistake="query_in_support",
+    ),
+    sampler(
+        "first_images_in_the_test",
+        KNOWS_SPLIT,
+        (
+            FILES,
+            f"{FILES}\n        if self.batch_type == 'test':\n"
+            "            files = [list_images(folder)[: K + 1] for folder in folders]",
+        ),
+    ),
+    sampler(
+        "groups_of_characters",
+        (
+            FOLDERS,
+            "self.folders[(n := N * random.randrange(len(self.folders) // N)) : n + N]",
+        ),
     ),
     sampler("last_character_never", (FOLDERS, "random.sample(self.folders[:-1], N)")),
     sampler(

@@ -105,7 +105,15 @@ def probe_sampler(make, images_of: dict) -> None:
 
     splits = [{*np.unique(shown)}]
     for split, count in (("train", 30), ("val", 100), ("test", 30)):
-        found, _ = draw(make, images_of, 1, 20, split, count)
+        found, labels = draw(make, images_of, 1, 20, split, count)
+        order = labels[:, -1].argmax(-1)
+        query = np.take_along_axis(found[:, -1], order.argsort(1)[..., None], 1)
+        assert (labels[:, 0] == np.eye(20)).all(), "support_order"
+        assert (query[..., 0] == found[:, 0, :, 0]).all(), "labels_match"
+        assert (order != np.arange(20)).any(1).all(), "query_order"
+        same = (query[..., 1] == found[:, 0, :, 1]) & (query[..., 1] != TWIN)
+        assert not same.any(), "distinct_images"
+        assert len({*np.unique(found[..., 1])} - {TWIN}) == 20, "all_images"
         assert all(len(set(row)) == 20 for row in found[:, 0, :, 0]), "distinct_characters"
         splits.append({*np.unique(found[..., 0])})
     splits = [splits[0] | splits[1], *splits[2:]]
