@@ -163,7 +163,13 @@ def probe_forward(mann, scales) -> None:
     layouts = [*itertools.product((False, True), scales, (False, True))]
     for B, K, N in ((3, 2, 3), (1, 1, 2), (4, 3, 5)):
         model = mann(N, K + 1, 16)
-        lstms = [module for module in model.modules() if isinstance(module, torch.nn.LSTM)]
+        lstms = [
+            module
+            for module in torch.nn.Module.modules(model)
+            if isinstance(module, torch.nn.LSTM)
+            and (module.input_size, module.hidden_size) in ((784 + N, 16), (16, N))
+        ]
+        assert len(lstms) == 2, "layers"
         assert all(lstm.num_layers == 1 for lstm in lstms), "layers"
         twins = [torch.nn.LSTM(x.input_size, x.hidden_size, batch_first=True) for x in lstms]
         for twin, lstm in zip(twins, lstms, strict=True):
