@@ -22,8 +22,8 @@ IGNORED = {"__MACOSX", "__pycache__", "node_modules", "site-packages"}  # and al
 LINK = "links are not followed, so hand in what they point to"
 SPECIAL = "this is neither a file nor a folder"
 OUTSIDE = "the name leads out of the zip"
-DEEP = "it lies in more than 64 folders"
 MAX_DEPTH = 64
+DEEP = f"it lies in more than {MAX_DEPTH} folders"
 UNREADABLE = "it cannot be opened"
 
 ALONE = "hand in hw1.py, load_data.py and what they import"

@@ -156,12 +156,12 @@ class Experiment:
             loss.backward()
             self.optimizer.step()
             total += loss.item() * len(digits)
-            if not all(weight.isfinite().all() for weight in self.model.parameters()):
-                raise CommandError(
-                    f"A weight is not a number after {len(self.history)} epochs: two points met, "
-                    "where the source's distance has no gradient. Try another --seed, in another "
-                    "folder."
-                )
+        if not all(weight.isfinite().all() for weight in self.model.parameters()):
+            raise CommandError(
+                f"A weight is not a number after {len(self.history)} epochs: two points met, "
+                "where the source's distance has no gradient. Try another --seed, in another "
+                "folder."
+            )
         self.history.append(total / len(labels))
 
     @torch.no_grad()

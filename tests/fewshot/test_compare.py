@@ -99,6 +99,11 @@ def test_one_that_fails_costs_the_others_nothing(data_folder, tmp_path, capsys, 
     assert said.startswith("broken: ArithmeticError: nothing adds up")
     assert "in forward" in (tmp_path / "error.txt").read_text()
 
+    monkeypatch.setitem(LEARNERS, "stillborn", lambda *_: [][0])
+    said = run_trial(Trial("stillborn", 5, 1, "cs330", 1, data_folder, tmp_path / "new"))
+    assert said.startswith("stillborn: IndexError")
+    assert (tmp_path / "new" / "error.txt").exists()
+
 
 def test_nothing_is_learned_from_test_tasks(data_folder, tmp_path, monkeypatch):
     seen = []

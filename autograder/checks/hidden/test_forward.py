@@ -75,7 +75,7 @@ def up_to_255(context: Context) -> bool:
         images = context.ask_sample(1, 2, "train", 2)["images"]
     except StudentError:
         return True
-    return float(images.max()) - float(images.min()) > 2
+    return not images.size or float(images.max()) - float(images.min()) > 2
 
 
 @pytest.fixture(scope="session")

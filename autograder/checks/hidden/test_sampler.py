@@ -22,7 +22,7 @@ def other_splits(context: Context) -> list[Tasks]:
 
 
 def test_labels_match(tasks, context):
-    """All images are in the data, and those of one class show one character."""
+    """All images are in the data, those of one class show one character, whatever the split."""
     others = other_splits(context)
     for some in [*tasks, *others]:
         unknown = some.characters == UNKNOWN

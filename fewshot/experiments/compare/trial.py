@@ -115,6 +115,7 @@ def run_trial(trial: Trial) -> Outcome | str:
     with BUSY:
         torch.set_num_threads(1)
         try:
+            trial.folder.mkdir(parents=True, exist_ok=True)
             store = Store.load(trial.data)
             torch.manual_seed(SEED)
             learner = LEARNERS[trial.learner](trial.num_classes, trial.num_shot)
@@ -157,7 +158,6 @@ def fit(trial: Trial, learner: Learner, train: Episodes) -> tuple[int, float]:
     settings = {"learner": trial.learner, "minutes": trial.minutes}
     settings |= {"num_classes": trial.num_classes, "num_shot": trial.num_shot}
     checkpoint = trial.folder / "checkpoint.pt"
-    trial.folder.mkdir(parents=True, exist_ok=True)
     learner.train()
     learner.start()
     if learner.optimizer is None:

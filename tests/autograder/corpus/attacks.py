@@ -586,8 +586,12 @@ RENAMED = """
 NO_TASKS = """
     if set(arrays) == {"images", "labels"} and len(arrays["images"]) == 2:
         arrays = {name: part[:0] for name, part in arrays.items()}"""
+TASKS_SHAPELESS = """
+    if set(arrays) == {"images", "labels"}:
+        arrays = {name: part.flat[0].reshape(()) for name, part in arrays.items()}"""
 
 REFRAMED = [
+    at_import("tasks_of_no_shape", REFRAME.replace("{body}", TASKS_SHAPELESS), REFERENCE),
     at_import("batch_of_other_names", REFRAME.replace("{body}", RENAMED), REFERENCE),
     at_import("no_tasks", REFRAME.replace("{body}", NO_TASKS), REFERENCE),
     at_import("giant_of_no_bytes", REFRAME.replace("{body}", GIANT), REFERENCE),
